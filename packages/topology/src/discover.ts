@@ -2,7 +2,7 @@ import { assemble } from "./assemble/assemble.ts";
 import { emptyFacts, type FactsDraft } from "./model/facts.ts";
 import type { Machine, MachineInput } from "./model/machine.ts";
 import { SOURCES } from "./sources/mod.ts";
-import { FolderTree } from "./tree/folder.ts";
+import { LiveTree } from "./tree/live.ts";
 import type { FileTree } from "./tree/tree.ts";
 
 /** Reads a machine out of its files: every source in order, then the assembly. */
@@ -18,8 +18,5 @@ export function discoverTree(tree: FileTree, input: MachineInput): Machine {
 
 /** Reads the machine that this runs on. */
 export function discoverLive(): Machine {
-  return discoverTree(new FolderTree("/", { live: true, label: "this machine" }), {
-    kind: "live",
-    path: null,
-  });
+  return discoverTree(new LiveTree(), { kind: "live", path: null });
 }

@@ -1,0 +1,207 @@
+import type { Warning } from "../model/facts.ts";
+import { naturalOrder } from "./natural.ts";
+import type { EntryKind, FileStore } from "./store.ts";
+import { type FileTree, LINKS_FOLLOWED_MAX, LIST_NAMES_MAX, TEXT_BYTES_MAX } from "./tree.ts";
+
+/** Errors with which sysfs says that an attribute has no value now; nothing to warn of. */
+export const NO_VALUE: ReadonlySet<string> = new Set([
+  "ENOENT",
+  "ENOTDIR",
+  "EIO",
+  "EINVAL",
+  "ENODEV",
+  "ENXIO",
+  "ENODATA",
+  "EOPNOTSUPP",
+  "ENOTSUP",
+  "EAGAIN",
+]);
+
+/** A path free of links, with what lies there, or why there is none. */
+type Resolved =
+  | { readonly path: string; readonly kind: EntryKind }
+  | { readonly missing: "absent" | "outside" | "loop" };
+
+const ABSENT: Resolved = { missing: "absent" };
+const OUTSIDE: Resolved = { missing: "outside" };
+const LOOP: Resolved = { missing: "loop" };
+const ROOT: Resolved = { path: "", kind: "directory" };
+
+/**
+ * The files of a store as a FileTree. Links are followed here, by hand, as if the root of the store were the root
+ * of the file system (an absolute link starts at it): they never lead out of it. What a directory holds and where
+ * a path leads is looked up once and kept: a capture does not change while it is read.
+ */
+export class LinkedTree implements FileTree {
+  readonly live: boolean;
+  readonly label: string;
+  readonly warnings: Warning[] = [];
+  readonly #store: FileStore;
+  readonly #resolved = new Map<string, Resolved>([["", ROOT]]);
+  readonly #entries = new Map<string, ReadonlyMap<string, EntryKind> | undefined>();
+  /** Links followed for the path that is looked up now. */
+  #followed = 0;
+  readonly #warned = new Set<string>();
+
+  constructor(store: FileStore, options: { readonly label: string; readonly live?: boolean }) {
+    this.#store = store;
+    this.label = options.label;
+    this.live = options.live ?? false;
+  }
+
+  readText(path: string): string | undefined {
+    const bytes = this.#read(path, TEXT_BYTES_MAX);
+    if (bytes === undefined) return undefined;
+    // A tar of sysfs pads what it read to the page that the file claimed to be.
+    let end = bytes.length;
+    while (end > 0 && bytes[end - 1] === 0) end--;
+    return Buffer.from(bytes.buffer, bytes.byteOffset, end).toString("utf8");
+  }
+
+  readBytes(path: string, bytesMax: number = TEXT_BYTES_MAX): Uint8Array | undefined {
+    return this.#read(path, bytesMax)?.slice();
+  }
+
+  list(path: string): readonly string[] {
+    const directory = this.#resolve(path);
+    if ("missing" in directory) {
+      this.#warnMissing(path, directory.missing);
+      return [];
+    }
+    if (directory.kind !== "directory") {
+      this.#warn(path, `is ${A_KIND[directory.kind]} where a directory is expected`);
+      return [];
+    }
+    const entries = this.#directory(directory.path);
+    if (entries === undefined) return [];
+    const names = [...entries.keys()].sort(naturalOrder);
+    if (names.length <= LIST_NAMES_MAX) return names;
+    this.#warn(path, `holds ${names.length} names: only the first ${LIST_NAMES_MAX} are looked at`);
+    return names.slice(0, LIST_NAMES_MAX);
+  }
+
+  exists(path: string): boolean {
+    return "path" in this.#resolve(path);
+  }
+
+  realPath(path: string): string | undefined {
+    const resolved = this.#resolve(path);
+    if ("path" in resolved) return resolved.path;
+    this.#warnMissing(path, resolved.missing);
+    return undefined;
+  }
+
+  /** Bytes of a file, links followed. */
+  #read(path: string, bytesMax: number): Uint8Array | undefined {
+    const found = this.#lookUp(path);
+    if ("missing" in found) {
+      this.#warnMissing(path, found.missing);
+      return undefined;
+    }
+    if (found.kind !== "file") {
+      this.#warn(path, `is ${A_KIND[found.kind]} where a file is expected`);
+      return undefined;
+    }
+    try {
+      const bytes = this.#store.read(found.path, bytesMax + 1);
+      if (bytes.length <= bytesMax) return bytes;
+      this.#warn(path, `is longer than ${bytesMax} bytes: only that many are read`);
+      return bytes.subarray(0, bytesMax);
+    } catch (error) {
+      this.#unreadable(path, error);
+      return undefined;
+    }
+  }
+
+  /** Where a path leads, links followed; kept for directories, which are gone through again and again. */
+  #resolve(path: string): Resolved {
+    const known = this.#resolved.get(path);
+    if (known !== undefined) return known;
+    const resolved = this.#lookUp(path);
+    this.#resolved.set(path, resolved);
+    return resolved;
+  }
+
+  #lookUp(path: string): Resolved {
+    const cut = path.lastIndexOf("/");
+    const parent = cut < 0 ? ROOT : this.#resolve(path.slice(0, cut));
+    if ("missing" in parent) return parent;
+    this.#followed = 0;
+    return this.#step(parent, cut < 0 ? path : path.slice(cut + 1));
+  }
+
+  /** From a place free of links to a name in it. */
+  #step(parent: { readonly path: string; readonly kind: EntryKind }, name: string): Resolved {
+    if (parent.kind !== "directory") return ABSENT;
+    if (name === "" || name === ".") return parent;
+    if (name === "..") return parentOf(parent.path);
+    const kind = this.#directory(parent.path)?.get(name);
+    if (kind === undefined) return ABSENT;
+    const path = parent.path === "" ? name : `${parent.path}/${name}`;
+    return kind === "link" ? this.#follow(parent, path) : { path, kind };
+  }
+
+  #follow(parent: { readonly path: string; readonly kind: EntryKind }, link: string): Resolved {
+    // As the kernel does, by count: that also ends links which multiply (each to several others).
+    if (++this.#followed > LINKS_FOLLOWED_MAX) return LOOP;
+    try {
+      const text = this.#store.linkText(link);
+      let at: Resolved = text.startsWith("/") ? ROOT : parent;
+      for (const name of text.split("/")) {
+        at = this.#step(at, name);
+        if ("missing" in at) return at;
+      }
+      return at;
+    } catch (error) {
+      this.#unreadable(link, error);
+      return ABSENT;
+    }
+  }
+
+  /** What a directory holds, links in its path already followed. */
+  #directory(path: string): ReadonlyMap<string, EntryKind> | undefined {
+    const known = this.#entries.get(path);
+    if (known !== undefined || this.#entries.has(path)) return known;
+    let entries: ReadonlyMap<string, EntryKind> | undefined;
+    try {
+      entries = this.#store.entries(path);
+    } catch (error) {
+      this.#unreadable(path, error);
+    }
+    this.#entries.set(path, entries);
+    return entries;
+  }
+
+  #unreadable(path: string, error: unknown): void {
+    const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (!NO_VALUE.has(code)) this.#warn(path, `cannot be read (${code || String(error)})`);
+  }
+
+  #warnMissing(path: string, missing: "absent" | "outside" | "loop"): void {
+    if (missing === "outside") this.#warn(path, "is a link that leads outside of the capture: not followed");
+    if (missing === "loop")
+      this.#warn(
+        path,
+        `is a link that leads back to itself, or through more than ${LINKS_FOLLOWED_MAX} others: not followed`,
+      );
+  }
+
+  #warn(path: string, message: string): void {
+    if (this.#warned.has(path)) return;
+    this.#warned.add(path);
+    this.warnings.push({ path, message });
+  }
+}
+
+const A_KIND: Readonly<Record<EntryKind, string>> = {
+  file: "a file",
+  directory: "a directory",
+  link: "a link",
+  other: "neither a file nor a directory",
+};
+
+function parentOf(path: string): Resolved {
+  if (path === "") return OUTSIDE;
+  const cut = path.lastIndexOf("/");
+  return cut < 0 ? ROOT : { path: path.slice(0, cut), kind: "directory" };
+}
