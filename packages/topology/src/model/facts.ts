@@ -1,5 +1,5 @@
 import type { IndexSet } from "./index-set.ts";
-import type { ByteCount, Quantity } from "./quantity.ts";
+import type { ByteCount, BytesPerSecond, Quantity } from "./quantity.ts";
 
 /** Something odd in the input that did not stop the reading. */
 export interface Warning {
@@ -137,8 +137,12 @@ export interface PciDevice {
   readonly device: number;
   readonly subVendor: number;
   readonly subDevice: number;
+  /** 0xff when it cannot be read, as the bus itself answers for what is not there. */
   readonly revision: number;
+  /** Name that the firmware gives it, such as `Onboard LAN 1`. */
   readonly label: string | null;
+  /** Name of the physical slot it sits in (hwloc: PCISlot). */
+  readonly slot: string | null;
   readonly driver: string | null;
   /** Address of the bridge above it, null for what hangs on a root. */
   readonly parent: string | null;
@@ -163,6 +167,11 @@ export interface PciLink {
 /** What the operating system calls a device. */
 export interface OsDevice {
   readonly name: string;
+  /**
+   * The kernel's class (`/sys/class/…`) or bus that lists it: block, net, infiniband, bxi, drm, dma, ve, mic, accel,
+   * uacce, dax, cxl; null when the input does not say. hwloc 2.9 knows neither mic, accel nor uacce.
+   */
+  readonly kernelClass: string | null;
   readonly type: "block" | "gpu" | "network" | "openfabrics" | "dma" | "coprocessor" | "memory";
   /** hwloc's word, such as Disk, NVM, or null. */
   readonly subtype: string | null;
@@ -239,6 +248,66 @@ export interface CxlRegion {
   /** The node its memory is in, when it is system memory. */
   readonly numaNode: number | null;
   readonly access: readonly AccessClass[];
+}
+
+/** Memory of a KFD agent. */
+export interface KfdMemoryBank {
+  /** The driver's number of it (`mem_banks/N`). */
+  readonly index: number;
+  /** 0 system memory, 1 a GPU's memory that CPUs can map, 2 a GPU's memory that they cannot; others are no memory of interest. */
+  readonly heapType: number;
+  readonly size: ByteCount | null;
+  /** Width of its bus in bits, null when unknown. */
+  readonly widthBits: number | null;
+  /** MHz, null when unknown. */
+  readonly clockMaxMhz: number | null;
+}
+
+/** A node of the topology of AMD's compute driver (KFD): the CPUs of a NUMA node, a GPU, or a partition of a GPU. */
+export interface KfdAgent {
+  /** KFD's number of it (`nodes/N`). */
+  readonly node: number;
+  /** Id of the initiator that it is, null for one that is none (neither CPUs nor SIMDs). */
+  readonly initiator: string | null;
+  /** The driver's name for it, such as `aldebaran`, or null. */
+  readonly name: string | null;
+  readonly cpuCores: number;
+  readonly simds: number;
+  /** `gfx90a`; null for CPUs. */
+  readonly gfxTarget: string | null;
+  readonly pciAddress: string | null;
+  /** How many memory banks it says it has; those that can be read are in `memoryBanks`. */
+  readonly memoryBanksStated: number;
+  readonly memoryBanks: readonly KfdMemoryBank[];
+}
+
+/** A link of KFD's topology, from one agent to another, as the driver states it. */
+export interface KfdLink {
+  /** KFD's numbers of the agents. */
+  readonly from: number;
+  readonly to: number;
+  /** `io`: stated as one hop; `p2p`: through others. */
+  readonly list: "io" | "p2p";
+  /** KFD's link type: 1 HyperTransport, 2 PCIe, 5 QPI, 11 xGMI, … */
+  readonly linkType: number;
+  readonly medium: LinkMedium;
+  /** The driver's relative cost; no latency. Null when unknown. */
+  readonly weight: number | null;
+  /** Bytes/s; null when unknown (KFD states it for direct links only). */
+  readonly bandwidthMin: BytesPerSecond | null;
+  readonly bandwidthMax: BytesPerSecond | null;
+  /** The flags as the driver prints them. */
+  readonly flags: number;
+  /** Flag 0. A link that is not enabled is none. */
+  readonly enabled: boolean;
+  /** Flag 1, inverted. */
+  readonly coherent: boolean;
+  /** Flag 2, inverted. */
+  readonly atomics32: boolean;
+  /** Flag 3, inverted. */
+  readonly atomics64: boolean;
+  /** Flag 4, inverted: DMA from device to device is possible. */
+  readonly peerToPeer: boolean;
 }
 
 export interface MemoryTier {
@@ -366,6 +435,8 @@ export interface Facts {
   readonly cxlMemdevs: readonly CxlMemdev[];
   readonly cxlDecoders: readonly CxlDecoder[];
   readonly cxlRegions: readonly CxlRegion[];
+  readonly kfdAgents: readonly KfdAgent[];
+  readonly kfdLinks: readonly KfdLink[];
   readonly initiatorFacts: readonly InitiatorFact[];
   readonly targetFacts: readonly TargetFact[];
   readonly reaches: readonly Reach[];
@@ -397,6 +468,8 @@ export function emptyFacts(): FactsDraft {
     cxlMemdevs: [],
     cxlDecoders: [],
     cxlRegions: [],
+    kfdAgents: [],
+    kfdLinks: [],
     initiatorFacts: [],
     targetFacts: [],
     reaches: [],
