@@ -40,11 +40,14 @@ export interface Link extends HmsObject {
   readonly properties: LinkProperties;
 }
 
-/** Joins two links for the initiators that it lists. */
+/**
+ * Joins two links for the initiators that it lists, from either to the other. Its properties say what it adds or
+ * limits; what it does not state (null) it leaves as the links have it.
+ */
 export interface Bridge extends HmsObject {
   readonly type: "bridge";
   readonly medium: LinkMedium;
-  /** Uids of the two links. Traffic of the listed initiators goes from the first to the second. */
+  /** Uids of the two links. */
   readonly links: readonly [number, number];
   readonly initiators: readonly number[];
   readonly properties: LinkProperties;

@@ -1,0 +1,48 @@
+import type { Attachment, BridgeFact, InitiatorFact, LinkFact } from "../model/facts.ts";
+import { OBJECT_VERSION } from "../model/machine.ts";
+import { propertiesKey, UNKNOWN_PROPERTIES } from "./properties.ts";
+
+/**
+ * Devices that hang on a slot near some CPUs: one link for those with the same slot properties and the same CPUs
+ * near, and a bridge from it to each link of those CPUs, for these devices only. What a bridge costs is already in
+ * the slot's numbers, so it states nothing of its own.
+ */
+export function attachmentFacts(
+  attachments: readonly Attachment[],
+  links: readonly LinkFact[],
+  initiators: readonly InitiatorFact[],
+): { links: LinkFact[]; bridges: BridgeFact[] } {
+  const cpus = initiators.filter((fact) => fact.type === "cpu").map((fact) => fact.id);
+  const groups = new Map<string, { attachment: Attachment; near: readonly string[]; members: string[] }>();
+  for (const attachment of attachments) {
+    const known = attachment.near.filter((id) => cpus.includes(id));
+    const near = known.length > 0 ? known : cpus;
+    const key = `${attachment.medium};${near.join()};${propertiesKey(attachment.properties)}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { attachment, near, members: [attachment.initiator] });
+    else group.members.push(attachment.initiator);
+  }
+  const result: { links: LinkFact[]; bridges: BridgeFact[] } = { links: [], bridges: [] };
+  for (const { attachment, near, members } of groups.values()) {
+    const { medium, properties } = attachment;
+    const id = `slot${result.links.length}`;
+    result.links.push({ id, version: OBJECT_VERSION, medium, initiators: members, targets: [], properties });
+    for (const link of links) {
+      if (!leadsToNodes(link) || !link.initiators.some((initiator) => near.includes(initiator))) continue;
+      result.bridges.push({
+        id: `bridge${result.bridges.length}`,
+        version: OBJECT_VERSION,
+        medium,
+        links: [id, link.id],
+        initiators: members,
+        properties: UNKNOWN_PROPERTIES,
+      });
+    }
+  }
+  return result;
+}
+
+/** System memory only: that a CPU can map a device's memory does not say that another device can. */
+function leadsToNodes(link: LinkFact): boolean {
+  return link.targets.length > 0 && link.targets.every((id) => /^node\d+$/.test(id));
+}
