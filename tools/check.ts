@@ -3,7 +3,10 @@ import { spawnSync } from "node:child_process";
 
 const node = process.execPath;
 const steps: readonly (readonly [string, readonly string[]])[] = [
-  ["format and lint", [node, "node_modules/@biomejs/biome/bin/biome", "ci", "--error-on-warnings", "."]],
+  [
+    "format and lint",
+    [node, "node_modules/@biomejs/biome/bin/biome", "ci", "--colors=off", "--error-on-warnings", "."],
+  ],
   ["types", [node, "node_modules/@typescript/native/bin/tsc", "-p", "tsconfig.check.json"]],
   [
     "import boundaries",
