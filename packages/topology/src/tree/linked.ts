@@ -127,6 +127,7 @@ export class LinkedTree implements FileTree {
     const parent = cut < 0 ? ROOT : this.#resolve(path.slice(0, cut));
     if ("missing" in parent) return parent;
     this.#followed = 0;
+    if (parent.kind !== "directory") return ABSENT;
     return this.#step(parent, cut < 0 ? path : path.slice(cut + 1));
   }
 
