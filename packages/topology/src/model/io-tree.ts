@@ -47,10 +47,7 @@ export interface IoTrees {
 
 /** Hangs PCI functions below their bridges and OS devices below their functions. */
 export function buildIoTrees(pci: readonly PciDevice[], devices: readonly OsDevice[]): IoTrees {
-  const ordered = [...pci]
-    .filter((device) => parsePciAddress(device.address) !== undefined)
-    .sort((a, b) => naturalOrder(a.address, b.address));
-  const byAddress = new Map(ordered.map((device) => [device.address, device]));
+  const byAddress = new Map(inOrder(pci).map((device) => [device.address, device]));
   const depths = new Map<string, number>();
   const objects = new Map<string, PciObject>();
   for (const device of byAddress.values()) {
@@ -71,6 +68,20 @@ export function buildIoTrees(pci: readonly PciDevice[], devices: readonly OsDevi
     else parent.ioChildren.push(object);
   }
   return { devices: hangDevices(devices, objects), roots: hostBridges(tops, objects) };
+}
+
+/** By domain, bus, device and function; those without a usable address are left out. */
+function inOrder(pci: readonly PciDevice[]): PciDevice[] {
+  return pci
+    .flatMap((device) => {
+      const address = parsePciAddress(device.address);
+      return address === undefined ? [] : [{ device, address }];
+    })
+    .sort(
+      ({ address: a }, { address: b }) =>
+        a.domain - b.domain || a.bus - b.bus || a.device - b.device || a.function - b.function,
+    )
+    .map(({ device }) => device);
 }
 
 /** How many bridges are above a function; 0 also for one whose bridges loop or are too many. */

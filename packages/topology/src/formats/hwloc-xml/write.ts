@@ -1,8 +1,7 @@
 import { buildObjectTree } from "../../model/build-object-tree.ts";
 import { HmsError } from "../../model/error.ts";
-import type { DistanceMatrix, PciDevice, PciLink } from "../../model/facts.ts";
+import type { DistanceMatrix } from "../../model/facts.ts";
 import type { IndexSet } from "../../model/index-set.ts";
-import { parsePciAddress } from "../../model/io-tree.ts";
 import type { Machine } from "../../model/machine.ts";
 import type {
   CacheObject,
@@ -13,6 +12,7 @@ import type {
   MemoryObject,
   ObjectTree,
 } from "../../model/object-tree.ts";
+import { ioAttributes, type LinkSpeeds, linkSpeeds } from "./device-attributes.ts";
 import { memoryAttributes } from "./memory-attributes.ts";
 import {
   ATTRIBUTES,
@@ -23,7 +23,6 @@ import {
   GROUP_SUBTYPES,
   GROUP_TYPES,
   NODE_SUBTYPES,
-  OS_DEVICE_TYPES,
   S390_SUBKINDS,
 } from "./vocabulary.ts";
 import { type Attributes, XmlText } from "./xml-text.ts";
@@ -59,11 +58,13 @@ class Writer {
   readonly #root: MachineObject;
   readonly #xml = new XmlText();
   readonly #nodeNumbers = new Map<number, number>();
+  readonly #linkSpeeds: LinkSpeeds;
   #objects = 0;
 
   constructor(machine: Machine, tree: ObjectTree) {
     this.#machine = machine;
     this.#root = tree.root;
+    this.#linkSpeeds = linkSpeeds(machine);
   }
 
   document(): string {
@@ -175,9 +176,11 @@ class Writer {
   }
 
   #ioObject(object: IoObject): void {
-    const attributes = ioAttributes(object, this.#number());
+    const attributes = ioAttributes(object, this.#number(), this.#linkSpeeds);
     this.#xml.nested("object", attributes, () => {
       if (object.type === "os-device") this.#infos(object.device.info);
+      else if (object.type !== "host-bridge" && object.pci.slot !== null)
+        this.#infos({ PCISlot: object.pci.slot });
       for (const child of object.ioChildren) this.#ioObject(child);
     });
   }
@@ -219,9 +222,7 @@ class Writer {
     const names = ["discovery.pu", "discovery.numa"];
     if (this.#machine.nodes.some((node) => node.size !== null)) names.push("discovery.numa_memory");
     names.push("discovery.disallowed_pu", "discovery.disallowed_numa");
-    if (this.#machine.cpuKinds.some((kind) => kind.efficiency !== null)) {
-      names.push("discovery.cpukind_efficiency");
-    }
+    if (this.#machine.cpuKinds.length > 0) names.push("discovery.cpukind_efficiency");
     names.push("custom.exported_support");
     for (const name of names) this.#xml.empty("support", [["name", name]]);
   }
@@ -336,72 +337,4 @@ function groupText(object: GroupObject, named: Attributes): ObjectText {
   })();
   const attributes: Attributes = [...named, ["subtype", subtype], ["kind", kind], ["subkind", subkind]];
   return { attributes, info: object.group?.info ?? {} };
-}
-
-function ioAttributes(object: IoObject, number: number): Attributes {
-  switch (object.type) {
-    case "host-bridge":
-      return [
-        ["type", "Bridge"],
-        ["gp_index", number],
-        ["bridge_type", "0-1"],
-        ["depth", 0],
-        ["bridge_pci", busRange(object.domain, object.secondaryBus, object.subordinateBus)],
-      ];
-    case "pci-bridge": {
-      const { bridge, address } = object.pci;
-      const domain = parsePciAddress(address)?.domain ?? 0;
-      return [
-        ["type", "Bridge"],
-        ["gp_index", number],
-        ["bridge_type", "1-1"],
-        ["depth", object.depth],
-        ["bridge_pci", busRange(domain, bridge?.secondaryBus ?? 0, bridge?.subordinateBus ?? 0)],
-        ...pciAttributes(object.pci),
-      ];
-    }
-    case "pci-device":
-      return [
-        ["type", "PCIDev"],
-        ["gp_index", number],
-        ["name", object.pci.label],
-        ...pciAttributes(object.pci),
-      ];
-    case "os-device":
-      return [
-        ["type", "OSDev"],
-        ["gp_index", number],
-        ["name", object.device.name],
-        ["subtype", object.device.subtype],
-        ["osdev_type", OS_DEVICE_TYPES[object.device.type]],
-      ];
-  }
-}
-
-function pciAttributes(pci: PciDevice): Attributes {
-  const type = `${hex(pci.classCode, 4)} [${hex(pci.vendor, 4)}:${hex(pci.device, 4)}] [${hex(pci.subVendor, 4)}:${hex(pci.subDevice, 4)}] ${hex(pci.revision, 2)}`;
-  return [
-    ["pci_busid", pci.address],
-    ["pci_type", type],
-    ["pci_link_speed", linkGigabytes(pci.link).toFixed(6)],
-  ];
-}
-
-function busRange(domain: number, first: number, last: number): string {
-  // Domains of host bridges that the kernel made up (VMD) have more than four digits.
-  return `${domain.toString(16).padStart(4, "0")}:[${hex(first, 2)}-${hex(last, 2)}]`;
-}
-
-function hex(value: number, digits: number): string {
-  const limited = Math.min(Math.max(0, Math.trunc(value) || 0), 2 ** (4 * Math.max(digits, 1)) - 1);
-  return limited.toString(16).padStart(digits, "0");
-}
-
-/** GB/s of a link as it is trained now, or could be where that is unknown; 0 when unknown. */
-function linkGigabytes(link: PciLink | null): number {
-  const speed = link?.speedCurrent ?? link?.speedMax ?? null;
-  const width = link?.widthCurrent ?? link?.widthMax ?? null;
-  if (speed === null || width === null) return 0;
-  // 2.5 and 5 GT/s send 10 bits for 8, the faster ones 130 for 128.
-  return (speed * width * (speed <= 5 ? 8 / 10 : 128 / 130)) / 8;
 }
