@@ -20,3 +20,44 @@ export function discoverTree(tree: FileTree, input: MachineInput): Machine {
 export function discoverLive(): Machine {
   return discoverTree(new LiveTree(), { kind: "live", path: null });
 }
+
+/** Bounds on what `discover` opens. */
+export interface DiscoverOptions {
+  /** Bytes that an archive may unpack to, at most; 512 MiB unless given. */
+  readonly archiveBytesMax?: number;
+  /** Members of an archive, at most; 1,000,000 unless given. */
+  readonly archiveEntriesMax?: number;
+}
+
+/**
+ * Reads a machine: this one when no source is given, else
+ * - a capture: a folder with `sys/` and `proc/` (at the top or up to two folders down), or a `.tar`, `.tar.gz`,
+ *   `.tar.bz2`, `.tar.xz` or `.tar.zst` of one; AMD's KFD topology alone (`nodes/N/properties`) will do too,
+ * - hwloc XML (version 2), the JSON of `hms topo --format json`, or a spec in YAML,
+ * - the name of a machine that ships with hms, or a spec as a short string,
+ * - files that the program holds itself (a FileTree, such as a MemoryTree).
+ *
+ * What a file is is told by its content. Anything odd inside of a capture ends up in `warnings` and the rest is
+ * read; what cannot be opened at all is an error.
+ *
+ * Errors: `INPUT_NOT_FOUND` (ENOENT), `INPUT_UNREADABLE` (EACCES, EIO), `INPUT_NOT_UNDERSTOOD`, `INPUT_NO_CAPTURE`,
+ * `INPUT_AMBIGUOUS` (EINVAL), `INPUT_TOO_LARGE` (EFBIG), `ARCHIVE_UNSAFE` (EINVAL), `ARCHIVE_DAMAGED` (EIO), and
+ * those of the formats.
+ *
+ * @example
+ * ```ts
+ * import { discover } from "@hms/topology";
+ * const machine = await discover("xeon-max");
+ * for (const target of machine.targets) console.log(target.id, target.kind.kind, target.size);
+ * ```
+ */
+export async function discover(source?: string | FileTree, options: DiscoverOptions = {}): Promise<Machine> {
+  if (source === undefined) return discoverLive();
+  if (typeof source !== "string")
+    return discoverTree(
+      source,
+      source.live ? { kind: "live", path: null } : { kind: "capture", path: source.label },
+    );
+  const { openInput } = await import("./open.ts");
+  return openInput(source, options);
+}

@@ -1,4 +1,4 @@
-export { discoverLive, discoverTree } from "./discover.ts";
+export { type DiscoverOptions, discover, discoverLive, discoverTree } from "./discover.ts";
 export { type ErrnoName, HmsError } from "./model/error.ts";
 export type * from "./model/facts.ts";
 export { IndexSet } from "./model/index-set.ts";
@@ -8,3 +8,4 @@ export { type Best, type BestOptions, type By, best, type Choice, type Refusal }
 export { type Matrix, type Metric, matrix } from "./query/matrix.ts";
 export { findInitiator, findTarget, nearest } from "./query/names.ts";
 export { type Path, type PathValue, paths } from "./query/path.ts";
+export type { FileTree } from "./tree/tree.ts";

@@ -18,14 +18,16 @@ export const NO_VALUE: ReadonlySet<string> = new Set([
 ]);
 
 /** A path free of links, with what lies there, or why there is none. */
-type Resolved =
-  | { readonly path: string; readonly kind: EntryKind }
-  | { readonly missing: "absent" | "outside" | "loop" };
+type Resolved = Found | { readonly missing: "absent" | "outside" | "loop" };
+interface Found {
+  readonly path: string;
+  readonly kind: EntryKind;
+}
 
 const ABSENT: Resolved = { missing: "absent" };
 const OUTSIDE: Resolved = { missing: "outside" };
 const LOOP: Resolved = { missing: "loop" };
-const ROOT: Resolved = { path: "", kind: "directory" };
+const ROOT: Found = { path: "", kind: "directory" };
 
 /**
  * The files of a store as a FileTree. Links are followed here, by hand, as if the root of the store were the root
@@ -43,8 +45,12 @@ export class LinkedTree implements FileTree {
   #followed = 0;
   readonly #warned = new Set<string>();
 
-  constructor(store: FileStore, options: { readonly label: string; readonly live?: boolean }) {
+  constructor(
+    store: FileStore,
+    options: { readonly label: string; readonly live?: boolean; readonly warnings?: readonly Warning[] },
+  ) {
     this.#store = store;
+    this.warnings.push(...(options.warnings ?? []));
     this.label = options.label;
     this.live = options.live ?? false;
   }
@@ -127,12 +133,11 @@ export class LinkedTree implements FileTree {
     const parent = cut < 0 ? ROOT : this.#resolve(path.slice(0, cut));
     if ("missing" in parent) return parent;
     this.#followed = 0;
-    if (parent.kind !== "directory") return ABSENT;
     return this.#step(parent, cut < 0 ? path : path.slice(cut + 1));
   }
 
   /** From a place free of links to a name in it. */
-  #step(parent: { readonly path: string; readonly kind: EntryKind }, name: string): Resolved {
+  #step(parent: Found, name: string): Resolved {
     if (parent.kind !== "directory") return ABSENT;
     if (name === "" || name === ".") return parent;
     if (name === "..") return parentOf(parent.path);
@@ -142,15 +147,16 @@ export class LinkedTree implements FileTree {
     return kind === "link" ? this.#follow(parent, path) : { path, kind };
   }
 
-  #follow(parent: { readonly path: string; readonly kind: EntryKind }, link: string): Resolved {
+  #follow(parent: Found, link: string): Resolved {
     // As the kernel does, by count: that also ends links which multiply (each to several others).
     if (++this.#followed > LINKS_FOLLOWED_MAX) return LOOP;
     try {
       const text = this.#store.linkText(link);
-      let at: Resolved = text.startsWith("/") ? ROOT : parent;
+      let at = text.startsWith("/") ? ROOT : parent;
       for (const name of text.split("/")) {
-        at = this.#step(at, name);
-        if ("missing" in at) return at;
+        const next = this.#step(at, name);
+        if ("missing" in next) return next;
+        at = next;
       }
       return at;
     } catch (error) {

@@ -40,6 +40,11 @@ export class MemoryStore implements FileStore {
     return true;
   }
 
+  /** What was put at a path, undefined for a directory. */
+  get(path: string): MemoryEntry | undefined {
+    return this.#entries.get(path);
+  }
+
   entries(path: string): ReadonlyMap<string, EntryKind> | undefined {
     return this.#directories.get(path);
   }
