@@ -1,0 +1,225 @@
+/** Links and bridges in a few lines: those with the same properties together. */
+import type { Bridge, Initiator, Link, Target } from "../model/machine.ts";
+import type { Paint } from "./colours.ts";
+import { alike, nameRange } from "./names.ts";
+import { type Survey, shortName } from "./survey.ts";
+import { type Cell, type Column, table } from "./table.ts";
+import {
+  bandwidthText,
+  clean,
+  count,
+  latencyText,
+  linkNotes,
+  MEDIUM_WORDS,
+  originText,
+  times,
+  UNKNOWN,
+} from "./words.ts";
+
+/** Lines of links and of bridges at most; the rest is counted. */
+const ROWS_MAX = 16;
+
+const COLUMNS: readonly Column[] = [
+  { title: "", align: "left" },
+  { title: "joins", align: "left", shrinkTo: 28 },
+  { title: "bandwidth", align: "right" },
+  { title: "latency", align: "right" },
+  { title: "from", align: "left", drop: 2 },
+  { title: "", align: "left", drop: 1 },
+];
+
+/** Links that lead to memory, then bridges that say something of their own; slots are told with the devices. */
+export function linkLines(survey: Survey, width: number, paint: Paint): string[] {
+  const { machine } = survey;
+  const classes = linkClasses(survey);
+  const rows = classes
+    .slice(0, ROWS_MAX)
+    .map((one): Cell[] => row(MEDIUM_WORDS[one.link.medium], one.joins, one.link));
+  const stated = machine.bridges.filter(saysSomething);
+  const bridges = alike(stated, (bridge) => `${bridge.medium};${propertiesText(bridge)}`);
+  for (const { first, all } of bridges.slice(0, ROWS_MAX)) {
+    rows.push(
+      row(`${MEDIUM_WORDS[first.medium]} bridge`, times(all.length, bridgeJoins(survey, first)), first),
+    );
+  }
+  const lines = table(COLUMNS, withoutUnknown(rows), width, paint.dim);
+  const rest = Math.max(0, classes.length - ROWS_MAX) + Math.max(0, bridges.length - ROWS_MAX);
+  if (rest > 0) lines.push(`and ${count(rest, "more kind")} of link`);
+  const plain = machine.bridges.length - stated.length;
+  if (plain > 0) lines.push(paint.dim(`${count(plain, "bridge")} from slots on to the memory of CPUs`));
+  return lines;
+}
+
+/** Whether a bridge states anything but that it is there. */
+export function saysSomething(bridge: Bridge): boolean {
+  return Object.values(bridge.properties).some((value) => value !== null);
+}
+
+function row(medium: string, joins: string, object: Pick<Link, "properties">): Cell[] {
+  const { properties } = object;
+  const { readBandwidth, writeBandwidth, readLatency, writeLatency } = properties;
+  const origins = [readBandwidth, writeBandwidth, readLatency, writeLatency];
+  return [
+    { text: medium },
+    { text: joins },
+    { text: bandwidthText(properties) },
+    { text: latencyText(properties) },
+    { text: originText(origins.map((quantity) => quantity?.origin ?? null)) },
+    { text: linkNotes(properties).join(", ") },
+  ];
+}
+
+/** Empties the columns in which every row is unknown: a column of question marks says nothing. */
+function withoutUnknown(rows: readonly Cell[][]): Cell[][] {
+  const useless = [2, 3].filter((c) => rows.every((cells) => cells[c]?.text === UNKNOWN));
+  return rows.map((cells) => cells.map((cell, c) => (useless.includes(c) ? { text: "" } : cell)));
+}
+
+function propertiesText(object: Pick<Link, "properties">): string {
+  const { properties } = object;
+  return [bandwidthText(properties), latencyText(properties), ...linkNotes(properties)].join(";");
+}
+
+/** Links that read the same, as one. */
+export interface LinkClass {
+  readonly link: Link;
+  readonly all: readonly [Link, ...Link[]];
+  /** `node0-63 → own memory`. */
+  readonly joins: string;
+}
+
+/** Links with the same medium, properties and way of joining, in the order of the machine; slots are left out. */
+export function linkClasses(survey: Survey): LinkClass[] {
+  const withMemory = survey.machine.links.filter((link) => link.targets.length > 0);
+  const groups = alike(
+    withMemory,
+    (link) => `${link.medium};${propertiesText(link)};${isOwn(survey, link)};${link.initiators.length === 0}`,
+  );
+  return groups.map(({ first, all }) => ({ link: first, all, joins: joinsText(survey, all) }));
+}
+
+/** Whether a link joins nothing but an initiator and its own memory. */
+export function isOwn(survey: Survey, link: Link): boolean {
+  return (
+    link.initiators.length === 1 &&
+    link.targets.length > 0 &&
+    link.targets.every((uid) => {
+      const target = survey.targets.get(uid);
+      const local = target === undefined ? undefined : survey.local(target);
+      return local?.own === true && local.home.some((one) => one.uid === link.initiators[0]);
+    })
+  );
+}
+
+/** Initiators and targets that links join into one. */
+interface Cluster {
+  readonly initiators: readonly Initiator[];
+  readonly targets: readonly Target[];
+  /** Pairs that the links join, those of an initiator and its own memory left out. */
+  readonly others: number;
+}
+
+function joinsText(survey: Survey, links: readonly [Link, ...Link[]]): string {
+  const own = cluster(survey, links);
+  if (isOwn(survey, links[0])) return `${initiatorNames(own.initiators)} → own memory`;
+  const parts = eachOther(survey, own) ? [own] : clusters(survey, links);
+  const mutual = parts.filter((part) => eachOther(survey, part));
+  const [first] = mutual;
+  if (first !== undefined && mutual.length === parts.length) {
+    const groups = parts.length === 1 ? "" : `, in ${parts.length} groups`;
+    const names = parts.length === 1 ? first.initiators : own.initiators;
+    return `${initiatorNames(names)} ↔ each other's memory${groups}`;
+  }
+  const [one = own] = parts;
+  const more = parts.length > 1 ? ", …" : "";
+  return `${times(parts.length, `${initiatorNames(one.initiators)} → ${targetNames(one.targets)}`)}${more}`;
+}
+
+function cluster(survey: Survey, links: readonly Link[]): Cluster {
+  return {
+    initiators: members(
+      links.flatMap((link) => link.initiators),
+      survey.initiators,
+    ),
+    targets: members(
+      links.flatMap((link) => link.targets),
+      survey.targets,
+    ),
+    others: links.reduce((sum, link) => sum + otherPairs(survey, link), 0),
+  };
+}
+
+function otherPairs(survey: Survey, link: Link): number {
+  const initiators = new Set(link.initiators);
+  let own = 0;
+  for (const uid of link.targets) {
+    const target = survey.targets.get(uid);
+    for (const one of target === undefined ? [] : survey.local(target).home)
+      if (initiators.has(one.uid)) own++;
+  }
+  return link.initiators.length * link.targets.length - own;
+}
+
+/** Puts links together that share a member. */
+function clusters(survey: Survey, links: readonly Link[]): Cluster[] {
+  const parent = new Map<number, number>();
+  const find = (uid: number): number => {
+    let root = uid;
+    for (let up = parent.get(root); up !== undefined && up !== root; up = parent.get(root)) root = up;
+    parent.set(uid, root);
+    return root;
+  };
+  for (const link of links) {
+    const [first, ...rest] = [...link.initiators, ...link.targets];
+    if (first === undefined) continue;
+    for (const uid of rest) parent.set(find(uid), find(first));
+  }
+  const groups = alike(links, (link) => String(find(link.initiators[0] ?? link.targets[0] ?? -1)));
+  return groups.map(({ all }) => cluster(survey, all));
+}
+
+/** Whether each of some initiators is joined to the memory of each of the others. */
+function eachOther(survey: Survey, { initiators, targets, others }: Cluster): boolean {
+  if (initiators.length < 2 || initiators.length !== targets.length) return false;
+  const owners = new Set(targets.flatMap((target) => survey.local(target).home.map((one) => one.uid)));
+  return (
+    initiators.every((one) => owners.has(one.uid)) && others >= initiators.length * (initiators.length - 1)
+  );
+}
+
+function members<T>(uids: readonly number[], of: ReadonlyMap<number, T>): T[] {
+  return [...new Set(uids)]
+    .sort((a, b) => a - b)
+    .map((uid) => of.get(uid))
+    .filter((one) => one !== undefined);
+}
+
+/** Initiators by class, each class as a range of names. */
+export function initiatorNames(all: readonly Initiator[]): string {
+  const names = alike(all, (one) => one.class).map(({ all: some }) => nameRange(some.map(shortName)));
+  return clean(names.join(", "), 48);
+}
+
+/** Targets by kind, each kind as a range of names. */
+export function targetNames(all: readonly Target[]): string {
+  // A list that a range of numbers makes short is not taken apart by kind.
+  const whole = nameRange(all.map((one) => one.id));
+  if (!/[*…]/.test(whole) && whole.length <= 24) return whole;
+  const names = alike(all, (one) => one.kind.kind).map(({ all: some }) =>
+    nameRange(some.map((one) => one.id)),
+  );
+  if (names.length <= 3) return clean(names.join(", "), 48);
+  return clean(`${names.slice(0, 2).join(", ")} … (${count(all.length, "memory", "memories")})`, 48);
+}
+
+function bridgeJoins(survey: Survey, bridge: Bridge): string {
+  const [from, to] = bridge.links.map((uid) => survey.links.get(uid));
+  const side = (link: Link | undefined): string => {
+    if (link === undefined) return UNKNOWN;
+    return link.targets.length > 0
+      ? targetNames(members(link.targets, survey.targets))
+      : initiatorNames(members(link.initiators, survey.initiators));
+  };
+  const users = initiatorNames(members(bridge.initiators, survey.initiators));
+  return `${side(from)} → ${side(to)}, for ${users}`;
+}
