@@ -28,11 +28,7 @@ export class IndexSet implements Iterable<number> {
     const list = [...indexes];
     let last = -1;
     for (const index of list) {
-      if (!Number.isInteger(index) || index < 0 || index > IndexSet.INDEX_MAX) {
-        throw new RangeError(
-          `Make a set of indexes: each must be an integer from 0 to ${IndexSet.INDEX_MAX}, but one is ${index}`,
-        );
-      }
+      assertIndex(index);
       if (index > last) last = index;
     }
     if (last < 0) return IndexSet.EMPTY;
@@ -41,26 +37,38 @@ export class IndexSet implements Iterable<number> {
     return new IndexSet(words);
   }
 
-  /** The set of first … last, both included; empty when last < first. */
+  /** The set of first … last, both included; empty when last < first. Throws RangeError as `of` does. */
   static range(first: number, last: number): IndexSet {
-    return IndexSet.of(Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i));
+    if (last < first) return IndexSet.EMPTY;
+    assertIndex(first);
+    assertIndex(last);
+    const words = new Uint32Array((last >>> 5) + 1);
+    fill(words, first, last);
+    return new IndexSet(words);
   }
 
-  /** Parses the kernel's list form (`0-3,8`); undefined for anything else. Blank text is the empty set. */
+  /**
+   * Parses the kernel's list form (`0-3,8`); undefined for anything else, such as an index above INDEX_MAX. Blank
+   * text is the empty set. (The kernel also accepts `first-last:used/group`; sysfs never prints it.)
+   */
   static tryParseList(text: string): IndexSet | undefined {
     const trimmed = text.trim();
     if (trimmed === "") return IndexSet.EMPTY;
-    const indexes: number[] = [];
+    if (trimmed.length > LIST_LENGTH_MAX) return undefined;
+    const bounds: number[] = [];
+    let highest = -1;
     for (const part of trimmed.split(",")) {
-      // The kernel also accepts `first-last:used/group`; sysfs never prints it.
-      const match = /^\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*$/.exec(part);
+      const match = LIST_PART.exec(part);
       if (match === null) return undefined;
       const first = Number(match[1]);
       const last = match[2] === undefined ? first : Number(match[2]);
       if (last < first || last > IndexSet.INDEX_MAX) return undefined;
-      for (let i = first; i <= last; i++) indexes.push(i);
+      bounds.push(first, last);
+      if (last > highest) highest = last;
     }
-    return IndexSet.of(indexes);
+    const words = new Uint32Array((highest >>> 5) + 1);
+    for (let i = 0; i < bounds.length; i += 2) fill(words, bounds[i] ?? 0, bounds[i + 1] ?? -1);
+    return new IndexSet(words);
   }
 
   /** As tryParseList, but throws SyntaxError. */
@@ -79,17 +87,18 @@ export class IndexSet implements Iterable<number> {
    * (`ff,00000003`) or hwloc's (`0x000000ff,,0x3`, an empty word being 0). Undefined for anything else.
    */
   static tryParseMask(text: string): IndexSet | undefined {
-    const parts = text.trim().split(",");
+    const trimmed = text.trim();
+    if (trimmed === "" || trimmed.length > MASK_LENGTH_MAX) return undefined;
+    // A kernel built for 4,096 CPUs prints 128 words, nearly all of them 0: find those that matter first.
+    const start = LEADING_ZERO_WORDS.exec(trimmed)?.[0].length ?? 0;
+    const parts = trimmed.slice(start).split(",");
+    if (parts.length > WORDS_MAX) return undefined;
     const words = new Uint32Array(parts.length);
-    if (parts.length > (IndexSet.INDEX_MAX + 1) / 32) return undefined;
     for (let i = 0; i < parts.length; i++) {
-      const part = (parts[parts.length - 1 - i] ?? "").trim();
-      if (part === "") {
-        if (parts.length === 1) return undefined;
-        continue;
-      }
-      if (!/^(0x)?[0-9a-fA-F]{1,8}$/.test(part)) return undefined;
-      words[i] = Number.parseInt(part.replace(/^0x/, ""), 16);
+      const part = parts[parts.length - 1 - i] ?? "";
+      if (part === "" && parts.length > 1) continue;
+      if (!MASK_WORD.test(part)) return undefined;
+      words[i] = Number.parseInt(part, 16);
     }
     return IndexSet.#trim(words);
   }
@@ -135,13 +144,14 @@ export class IndexSet implements Iterable<number> {
   }
 
   has(index: number): boolean {
+    if (index > IndexSet.INDEX_MAX) return false;
     return (((this.#words[index >>> 5] ?? 0) >>> (index & 31)) & 1) === 1;
   }
 
   equals(other: IndexSet): boolean {
     const a = this.#words;
     const b = other.#words;
-    return a.length === b.length && a.every((word, i) => word === b[i]);
+    return a === b || (a.length === b.length && a.every((word, i) => word === b[i]));
   }
 
   includes(other: IndexSet): boolean {
@@ -153,6 +163,8 @@ export class IndexSet implements Iterable<number> {
   }
 
   or(other: IndexSet): IndexSet {
+    if (other.isEmpty || other === this) return this;
+    if (this.isEmpty) return other;
     const [long, short] =
       this.#words.length >= other.#words.length ? [this.#words, other.#words] : [other.#words, this.#words];
     const words = long.slice();
@@ -167,6 +179,7 @@ export class IndexSet implements Iterable<number> {
   }
 
   andNot(other: IndexSet): IndexSet {
+    if (other.isEmpty) return this;
     const words = this.#words.slice();
     for (let i = 0; i < words.length; i++) words[i] = (words[i] ?? 0) & ~(other.#words[i] ?? 0);
     return IndexSet.#trim(words);
@@ -216,5 +229,33 @@ export class IndexSet implements Iterable<number> {
   /** In JSON a set is its list form. */
   toJSON(): string {
     return this.toList();
+  }
+}
+
+/** Words of a set that holds INDEX_MAX. */
+const WORDS_MAX = 2048;
+/** Longer texts cannot be a list or mask of indexes up to INDEX_MAX without repeating themselves. */
+const LIST_LENGTH_MAX = 262_144;
+const MASK_LENGTH_MAX = WORDS_MAX * 12;
+const LIST_PART = /^\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*$/;
+const LEADING_ZERO_WORDS = /^(?:0{1,8},)+(?=[0-9a-fA-F])/;
+const MASK_WORD = /^(?:0x)?[0-9a-fA-F]{1,8}$/;
+
+function assertIndex(index: number): void {
+  if (Number.isInteger(index) && index >= 0 && index <= IndexSet.INDEX_MAX) return;
+  throw new RangeError(
+    `Make a set of indexes: each must be an integer from 0 to ${IndexSet.INDEX_MAX}, but one is ${index}`,
+  );
+}
+
+/** Sets first … last in words that are long enough. */
+function fill(words: Uint32Array, first: number, last: number): void {
+  const low = first >>> 5;
+  const high = last >>> 5;
+  for (let i = low; i <= high; i++) {
+    let mask = 0xffffffff;
+    if (i === low) mask &= 0xffffffff << (first & 31);
+    if (i === high) mask &= 0xffffffff >>> (31 - (last & 31));
+    words[i] = (words[i] ?? 0) | mask;
   }
 }

@@ -17,6 +17,7 @@ export type Nanoseconds = number;
  * - `network`: the negotiated rate of a network port.
  * - `pci`: link width × speed, less the encoding: an upper bound.
  * - `hwloc`: a memory attribute in an hwloc XML file (hwloc does not say where it had it from).
+ * - `model`: a published figure for this model of processor, not read from this machine.
  * - `distance`: the firmware's relative distance (SLIT) applied to a known local latency: an estimate.
  */
 export const ORIGINS = [
@@ -28,6 +29,7 @@ export const ORIGINS = [
   "network",
   "pci",
   "hwloc",
+  "model",
   "distance",
 ] as const;
 export type Origin = (typeof ORIGINS)[number];
@@ -42,6 +44,12 @@ export interface Quantity {
   /** What other origins said, in order of precedence. */
   readonly others?: readonly Quantity[];
 }
+
+/**
+ * Detail of a quantity that holds for reading and writing together, where its source does not say how much of it is
+ * for which (hwloc's Bandwidth without ReadBandwidth and WriteBandwidth); hwloc XML is written of it as it was found.
+ */
+export const COMBINED_DETAIL = "reading and writing together";
 
 /** The quantity to use of several: the first by precedence, the others kept beside it. Null when there is none. */
 export function preferred(quantities: readonly (Quantity | null | undefined)[]): Quantity | null {

@@ -1,8 +1,8 @@
 import type { LinkProperties } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
 import type { Machine } from "../../model/machine.ts";
-import type { Quantity } from "../../model/quantity.ts";
-import { ATTRIBUTES, BANDWIDTH_UNIT, COMBINED_DETAIL } from "./vocabulary.ts";
+import { COMBINED_DETAIL, type Quantity } from "../../model/quantity.ts";
+import { ATTRIBUTES, BANDWIDTH_UNIT } from "./vocabulary.ts";
 
 /** A value of a memory attribute as hwloc has it. */
 export interface AttributeValue {

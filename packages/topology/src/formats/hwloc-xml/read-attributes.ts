@@ -1,9 +1,9 @@
 import type { FactsDraft, LinkProperties } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
-import { type Quantity, quantity } from "../../model/quantity.ts";
+import { COMBINED_DETAIL, type Quantity, quantity } from "../../model/quantity.ts";
 import type { ElementReader } from "./elements.ts";
 import { type Element, quoted } from "./parse.ts";
-import { ATTRIBUTES, BANDWIDTH_UNIT, COMBINED_DETAIL } from "./vocabulary.ts";
+import { ATTRIBUTES, BANDWIDTH_UNIT } from "./vocabulary.ts";
 
 /** Attributes of hwloc's own that need no reading: they follow from the nodes. */
 const DERIVED: ReadonlySet<string> = new Set(["Capacity", "Locality"]);

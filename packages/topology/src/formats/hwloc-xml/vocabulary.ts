@@ -84,12 +84,6 @@ export const ATTRIBUTES = [
 /** Bytes/s in hwloc's unit of bandwidth (it prints sysfs's number, which is in MB/s). */
 export const BANDWIDTH_UNIT = 1_000_000;
 
-/**
- * Detail of a quantity that was read from hwloc's Bandwidth or Latency where it does not say how much of it is
- * for reading and how much for writing; the writer writes such values as it found them.
- */
-export const COMBINED_DETAIL = "reading and writing together";
-
 /** hwloc's name of the matrix of the firmware's distances. */
 export const FIRMWARE_DISTANCES = "NUMALatency";
 
