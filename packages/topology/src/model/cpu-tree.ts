@@ -26,6 +26,8 @@ export interface Draft {
 
 /** Objects one inside the other, at most; real machines have fewer than 16. What is deeper is left out. */
 export const CPU_DEPTH_MAX = 64;
+/** The same for caches, so that made-up levels of caches leave room for what is inside of them. */
+export const CACHE_DEPTH_MAX = 32;
 /** Sentences about objects that do not fit, at most. */
 export const LEFT_OUT_MAX = 100;
 
@@ -117,8 +119,9 @@ export class CpuTree {
       this.leave(`${describe(what)} (CPUs ${placed.toList()}) is stated twice.`);
       return;
     }
-    if (parent.depth + 1 > CPU_DEPTH_MAX) {
-      this.leave(`${describe(what)} is more than ${CPU_DEPTH_MAX} objects deep.`);
+    const depthMax = what.type === "cache" ? CACHE_DEPTH_MAX : CPU_DEPTH_MAX;
+    if (parent.depth + 1 > depthMax) {
+      this.leave(`${describe(what)} is more than ${depthMax} objects deep.`);
       return;
     }
     const child = draft(what, { placed, complete, depth: parent.depth + 1 });
@@ -153,18 +156,19 @@ export class CpuTree {
     parent: Draft,
     object: { what: DraftWhat; placed: IndexSet; complete: IndexSet },
   ): Draft | undefined {
-    const inside: Draft[] = [];
-    const outside: Draft[] = [];
-    for (const child of parent.children) {
-      if (object.placed.includes(child.placed)) inside.push(child);
-      else if (object.placed.intersects(child.placed)) {
+    const inside = new Set<Draft>();
+    for (const cpu of object.placed) {
+      const child = this.#childOf(parent, cpu);
+      if (child === undefined || inside.has(child)) continue;
+      if (!object.placed.includes(child.placed)) {
         this.leave(
           `${describe(object.what)} (CPUs ${object.placed.toList()}) crosses ${describe(child.what)}.`,
         );
         return undefined;
-      } else outside.push(child);
+      }
+      inside.add(child);
     }
-    const deepest = Math.max(parent.depth, ...inside.map(deepestIn));
+    const deepest = [...inside].reduce((depth, child) => Math.max(depth, deepestIn(child)), parent.depth);
     if (deepest + 1 > CPU_DEPTH_MAX) {
       this.leave(
         `${describe(object.what)} (CPUs ${object.placed.toList()}) is more than ${CPU_DEPTH_MAX} objects deep.`,
@@ -173,14 +177,22 @@ export class CpuTree {
     }
     const created = draft(object.what, { ...object, depth: parent.depth + 1 });
     created.parent = parent;
-    created.children = inside;
+    created.children = [...inside];
     for (const child of inside) {
       child.parent = created;
       sink(child);
     }
-    parent.children = [...outside, created];
+    parent.children = [...parent.children.filter((child) => !inside.has(child)), created];
     for (const cpu of created.placed) if (this.#innermost[cpu] === parent) this.#innermost[cpu] = created;
     return created;
+  }
+
+  /** The object directly inside `parent` that holds a CPU of its; undefined when the CPU is in none. */
+  #childOf(parent: Draft, cpu: number): Draft | undefined {
+    let object = this.#innermost[cpu];
+    if (object === parent) return undefined;
+    while (object !== undefined && object.parent !== null && object.parent !== parent) object = object.parent;
+    return object;
   }
 }
 
