@@ -87,7 +87,10 @@ export interface MemorySideCache {
 export interface AccessClass {
   /** 0: best initiator of any kind; 1: nearest CPU. */
   readonly index: number;
-  /** Initiator nodes named by the class (CPU nodes and generic initiators). */
+  /**
+   * Initiator nodes named by the class (CPU nodes and generic initiators). Where it names none (memory that CXL
+   * brought in later): the nodes with CPUs near it, or all of them when none is known to be nearer.
+   */
   readonly initiators: readonly number[];
   readonly readBandwidth: Quantity | null;
   readonly writeBandwidth: Quantity | null;
@@ -102,7 +105,10 @@ export interface NumaNode {
   readonly allowed: boolean;
   /** CPUs that the kernel puts in this node; empty for a memory-only node. */
   readonly cpus: IndexSet;
-  /** CPUs near it: its own, or for a memory-only node those of its access class or nearest nodes. */
+  /**
+   * CPUs near it: its own and those that its access class for CPUs names, or for a memory-only node without such a
+   * class those of the nearest nodes. Empty when none is known to be nearer than others.
+   */
   readonly nearCpus: IndexSet;
   /** 0: a node without memory (not yet hotplugged, or CPUs only). Null: unknown. */
   readonly size: ByteCount | null;
@@ -146,7 +152,10 @@ export interface PciDevice {
   readonly driver: string | null;
   /** Address of the bridge above it, null for what hangs on a root. */
   readonly parent: string | null;
-  /** For a bridge to a PCI bus: what is behind it. */
+  /**
+   * For a bridge to a PCI bus: what is behind it, null when that is not known. A secondary bus that is not above the
+   * bridge's own means that nobody has set it up and nothing is behind it (hwloc leaves such a function out).
+   */
   readonly bridge: { readonly secondaryBus: number; readonly subordinateBus: number } | null;
   readonly link: PciLink | null;
   /** Node it is near to, null when the firmware does not say. */

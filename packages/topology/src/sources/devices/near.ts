@@ -1,0 +1,47 @@
+import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
+import type { Facts, LinkMedium, LinkProperties, NumaNode, OsDevice, Reach } from "../../model/facts.ts";
+
+/** Nodes with CPUs: each is an initiator `nodeN`. */
+export function cpuNodes(facts: Pick<Facts, "nodes">): NumaNode[] {
+  return facts.nodes.filter((node) => node.online && !node.cpus.isEmpty);
+}
+
+/**
+ * Ids of the CPU initiators near a place: those of its node (or, for a node without CPUs, near its node), else those
+ * with its local CPUs. Empty when unknown; "all CPUs are local" on a machine of several nodes is how firmware that
+ * does not know says so.
+ */
+export function nearCpus(
+  facts: Pick<Facts, "nodes">,
+  place: Pick<OsDevice, "numaNode" | "localCpus">,
+): string[] {
+  const nodes = cpuNodes(facts);
+  const stated = place.numaNode === null ? undefined : facts.nodes.find((n) => n.index === place.numaNode);
+  if (stated !== undefined && !stated.cpus.isEmpty) return [nodeId(stated)];
+  const cpus = stated === undefined ? place.localCpus : stated.nearCpus;
+  const near = nodes.filter((node) => node.cpus.intersects(cpus));
+  return near.length === nodes.length && nodes.length > 1 ? [] : near.map(nodeId);
+}
+
+/** All CPUs can use a memory; those near it get `near`, the others what is not known. */
+export function cpuReaches(
+  facts: Pick<Facts, "nodes">,
+  target: string,
+  link: {
+    readonly medium: LinkMedium;
+    readonly near: readonly string[];
+    readonly properties: LinkProperties;
+  },
+): Reach[] {
+  const { coherent, atomics } = link.properties;
+  const far: LinkProperties = { ...UNKNOWN_PROPERTIES, coherent, atomics };
+  return cpuNodes(facts).map((node) => {
+    const initiator = nodeId(node);
+    const properties = link.near.includes(initiator) ? link.properties : far;
+    return { initiator, target, medium: link.medium, properties };
+  });
+}
+
+function nodeId(node: NumaNode): string {
+  return `node${node.index}`;
+}
