@@ -155,7 +155,7 @@ class Finisher {
   } {
     return {
       children: draft.children
-        .sort((a, b) => a.placed.first - b.placed.first)
+        .sort((a, b) => a.complete.first - b.complete.first)
         .flatMap((child) => this.#cpuObject(child) ?? []),
       memoryChildren: draft.memory,
       ioChildren: draft.io,

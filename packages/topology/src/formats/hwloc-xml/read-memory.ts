@@ -6,7 +6,7 @@ import type {
   NumaNode,
 } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
-import { describe, type ElementReader } from "./elements.ts";
+import { describe, type ElementReader, objectsIn } from "./elements.ts";
 import type { Element } from "./parse.ts";
 import { completeSet } from "./read-cpus.ts";
 import { DISTANCE_KINDS, NODE_KINDS } from "./vocabulary.ts";
@@ -99,19 +99,23 @@ export function assignCpus(facts: FactsDraft): void {
   facts.nodes = facts.nodes.map((node) => ({ ...node, cpus: own.get(node.index) ?? IndexSet.EMPTY }));
 }
 
-/** Nodes that have no object, because they are offline or disallowed: the PUs near them still name them. */
-export function addAbsentNodes(
-  facts: FactsDraft,
-  absent: IndexSet,
-  nearPus: ReadonlyMap<number, IndexSet>,
-): void {
+/**
+ * Adds the nodes that have no object because they are offline or disallowed. The objects that name such a node in
+ * their complete nodeset say which CPUs are near it.
+ */
+export function addAbsentNodes(facts: FactsDraft, root: Element, reader: ElementReader): void {
+  const known = IndexSet.of(facts.nodes.map((node) => node.index));
+  const absent = reader.mask(root, "complete_nodeset").andNot(known);
+  if (absent.isEmpty) return;
+  const near = new Map<number, IndexSet>();
+  for (const child of cpuObjectsIn(root)) nearAbsent(child, absent, near, reader);
   for (const index of absent) {
     facts.nodes.push({
       index,
       online: true,
       allowed: false,
       cpus: IndexSet.EMPTY,
-      nearCpus: nearPus.get(index) ?? IndexSet.EMPTY,
+      nearCpus: near.get(index) ?? IndexSet.EMPTY,
       size: null,
       free: null,
       kind: { kind: "unknown", reason: "hwloc does not describe nodes that are offline or disallowed" },
@@ -123,7 +127,37 @@ export function addAbsentNodes(
       info: {},
     });
   }
-  facts.nodes.sort((a, b) => a.index - b.index);
+}
+
+function cpuObjectsIn(element: Element): Element[] {
+  return objectsIn(element).filter(
+    ({ attributes: a }) => a.cpuset !== undefined && a.type !== "NUMANode" && a.type !== "MemCache",
+  );
+}
+
+/**
+ * Adds to `near` the CPUs of an object that are near absent nodes, and returns which of these it names. What no
+ * object inside names belongs to its CPUs that are in none of them.
+ */
+function nearAbsent(
+  element: Element,
+  absent: IndexSet,
+  near: Map<number, IndexSet>,
+  reader: ElementReader,
+): IndexSet {
+  const named = reader.mask(element, "complete_nodeset").and(absent);
+  if (named.isEmpty) return named;
+  const own = completeSet(element, reader);
+  let rest = own;
+  let namedInside = IndexSet.EMPTY;
+  for (const child of cpuObjectsIn(element)) {
+    namedInside = namedInside.or(nearAbsent(child, named, near, reader));
+    rest = rest.andNot(completeSet(child, reader));
+  }
+  for (const node of named.andNot(namedInside)) {
+    near.set(node, (near.get(node) ?? IndexSet.EMPTY).or(rest.isEmpty ? own : rest));
+  }
+  return named;
 }
 
 /** A matrix of distances between NUMA nodes; null for one of other objects, or of bandwidths, or broken. */

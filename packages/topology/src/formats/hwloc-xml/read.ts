@@ -1,6 +1,5 @@
 import { HmsError } from "../../model/error.ts";
 import { emptyFacts, type FactsDraft } from "../../model/facts.ts";
-import { IndexSet } from "../../model/index-set.ts";
 import { describe, ElementReader, objectsIn } from "./elements.ts";
 import { type Element, parseHwlocXml } from "./parse.ts";
 import { readAttributes } from "./read-attributes.ts";
@@ -33,8 +32,8 @@ export function readHwlocXml(text: string): FactsDraft {
   const walk = new Walk(facts, reader);
   walk.objects(root);
   readProcessors(facts, root, reader);
-  const known = IndexSet.of(facts.nodes.map((node) => node.index));
-  addAbsentNodes(facts, reader.mask(root, "complete_nodeset").andNot(known), walk.pusOfNodes());
+  addAbsentNodes(facts, root, reader);
+  facts.nodes.sort((a, b) => a.index - b.index);
   assignCpus(facts);
   assignNodes(facts);
   for (const child of topology.children) {
@@ -56,23 +55,10 @@ class Walk {
   readonly #facts: FactsDraft;
   readonly #reader: ElementReader;
   readonly #nodeNumbers = new Set<number>();
-  /** Complete nodesets of the PUs, as text since many are the same, and the PUs that have it. */
-  readonly #pusByNodeset = new Map<string, number[]>();
 
   constructor(facts: FactsDraft, reader: ElementReader) {
     this.#facts = facts;
     this.#reader = reader;
-  }
-
-  /** The PUs near each node, by what the PUs say. */
-  pusOfNodes(): Map<number, IndexSet> {
-    const near = new Map<number, IndexSet>();
-    for (const [nodeset, pus] of this.#pusByNodeset) {
-      for (const node of IndexSet.tryParseMask(nodeset) ?? []) {
-        near.set(node, (near.get(node) ?? IndexSet.EMPTY).or(IndexSet.of(pus)));
-      }
-    }
-    return near;
   }
 
   /** The root object's inside. */
@@ -106,18 +92,10 @@ class Walk {
 
   #cpus(element: Element, type: string, place: Place): void {
     const reader = this.#reader;
-    if (type === "PU") {
-      const index = reader.osIndex(element);
-      const nodeset = element.attributes.complete_nodeset ?? element.attributes.nodeset;
-      if (index !== null && index <= IndexSet.INDEX_MAX && nodeset !== undefined) {
-        const pus = this.#pusByNodeset.get(nodeset);
-        if (pus === undefined) this.#pusByNodeset.set(nodeset, [index]);
-        else pus.push(index);
-      }
-    } else if (isGroup(type)) {
+    if (isGroup(type)) {
       const group = readGroup(element, reader);
       if (group !== null) this.#facts.groups.push(group);
-    } else {
+    } else if (type !== "PU") {
       const cache = readCache(element, reader);
       if (cache !== null) this.#facts.caches.push(cache);
       else

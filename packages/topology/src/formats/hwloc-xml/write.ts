@@ -220,7 +220,8 @@ class Writer {
 
   #support(): void {
     const names = ["discovery.pu", "discovery.numa"];
-    if (this.#machine.nodes.some((node) => node.size !== null)) names.push("discovery.numa_memory");
+    if (this.#machine.nodes.some((node) => node.size !== null && this.#nodeNumbers.has(node.index)))
+      names.push("discovery.numa_memory");
     names.push("discovery.disallowed_pu", "discovery.disallowed_numa");
     if (this.#machine.cpuKinds.length > 0) names.push("discovery.cpukind_efficiency");
     names.push("custom.exported_support");
