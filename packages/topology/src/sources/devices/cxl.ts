@@ -5,7 +5,7 @@ import { numbered } from "../attribute.ts";
 import { readAccess } from "../memory/access.ts";
 import type { Discovery, Source } from "../source.ts";
 import { placeOf } from "./class-device.ts";
-import { cpuReaches, nearCpus } from "./near.ts";
+import { cpuReaches, nearCpus, nearestByDistance } from "./near.ts";
 import { baseName, nodeCpus, readBytes, readNode, readNumber, readWord } from "./values.ts";
 
 const DEVICES = "sys/bus/cxl/devices";
@@ -19,7 +19,7 @@ const REGION_TARGETS_MAX = 256;
 /** CXL memory devices, decoders and regions. */
 export const cxl: Source = {
   name: "cxl",
-  after: ["pci", "nodes", "dax", "pmem"],
+  after: ["pci", "numa", "dax", "pmem"],
   discover(discovery) {
     const { facts } = discovery;
     const names = discovery.tree.list(DEVICES);
@@ -154,9 +154,10 @@ function addRegionReaches(discovery: Discovery, region: CxlRegion): void {
     const isNode = device.driver === "kmem";
     const target = isNode ? `node${device.targetNode}` : device.name;
     if (isNode && !facts.nodes.some((node) => node.index === device.targetNode)) continue;
-    // The node that the memory is in knows best who is near it.
+    // The node that the memory is in knows best who is near it; where all CPUs are equally far, all are the nearest.
     const numaNode = isNode ? device.targetNode : device.numaNode;
-    const near = nearCpus(facts, { numaNode, localCpus: nodeCpus(discovery, numaNode) });
+    const stated = nearCpus(facts, { numaNode, localCpus: nodeCpus(discovery, numaNode) });
+    const near = stated.length > 0 || numaNode === null ? stated : nearestByDistance(facts, numaNode);
     facts.reaches.push(...cpuReaches(facts, target, { medium: "cxl", near, properties }));
   }
 }

@@ -12,7 +12,7 @@ const KIB = 1024;
 /** Memory that is mapped through a file (/dev/daxX.Y), or that the kmem driver has made a NUMA node of. */
 export const dax: Source = {
   name: "dax",
-  after: ["pci", "nodes"],
+  after: ["pci", "numa"],
   discover(discovery) {
     const roots = ["sys/bus/dax/devices", "sys/class/dax"];
     // Old kernels have a class, new ones a bus.

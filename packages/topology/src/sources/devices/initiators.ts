@@ -1,10 +1,10 @@
 import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
-import type { InitiatorFact, InitiatorType, OsDevice, PciDevice } from "../../model/facts.ts";
+import type { InitiatorType, OsDevice, PciDevice } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
 import { OBJECT_VERSION } from "../../model/machine.ts";
 import { pathBandwidth } from "../pci/link.ts";
 import type { Discovery, Source } from "../source.ts";
-import { nearCpus } from "./near.ts";
+import { nearCpus, onlyNode } from "./near.ts";
 
 /** PCI classes (and single subclasses, which come first) of what moves memory worth naming. */
 const SUBCLASSES: ReadonlyMap<number, InitiatorType> = new Map([
@@ -35,7 +35,7 @@ const DEVICE_TYPES: readonly (readonly [device: OsDevice["type"], type: Initiato
  */
 export const initiators: Source = {
   name: "initiators",
-  after: ["nodes", "pci", "block", "network", "infiniband", "drm", "dma", "coprocessor"],
+  after: ["numa", "pci", "block", "network", "infiniband", "drm", "dma", "coprocessor"],
   discover(discovery) {
     const { facts } = discovery;
     const byFunction = new Map<string, OsDevice[]>();
@@ -49,11 +49,21 @@ export const initiators: Source = {
     for (const device of facts.pci) {
       const type = typeOf(device, byFunction.get(device.address) ?? []);
       if (type === null) continue;
-      facts.initiatorFacts.push(fromFunction(device, type, byFunction.get(device.address) ?? []));
+      const near = nearCpus(facts, device);
+      facts.initiatorFacts.push({
+        version: OBJECT_VERSION,
+        id: device.address,
+        type,
+        aliases: aliasesOf(byFunction.get(device.address) ?? []),
+        label: device.label,
+        cpus: IndexSet.EMPTY,
+        numaNode: device.numaNode ?? onlyNode(near),
+        pciAddress: device.address,
+      });
       const bandwidth = pathBandwidth(device, byAddress);
       facts.attachments.push({
         initiator: device.address,
-        near: nearCpus(facts, device),
+        near,
         medium: "pcie",
         properties: { ...UNKNOWN_PROPERTIES, readBandwidth: bandwidth, writeBandwidth: bandwidth },
       });
@@ -71,19 +81,6 @@ function typeOf(device: PciDevice, own: readonly OsDevice[]): InitiatorType | nu
   if (type !== null) return type;
   const bridge = device.classCode >> 8 === 0x06;
   return bridge ? null : (DEVICE_TYPES.find(([kind]) => seen(kind))?.[1] ?? null);
-}
-
-function fromFunction(device: PciDevice, type: InitiatorType, own: readonly OsDevice[]): InitiatorFact {
-  return {
-    version: OBJECT_VERSION,
-    id: device.address,
-    type,
-    aliases: aliasesOf(own),
-    label: device.label,
-    cpus: IndexSet.EMPTY,
-    numaNode: device.numaNode,
-    pciAddress: device.address,
-  };
 }
 
 /** Names of the devices on a function, and of the NVMe controllers whose disks they are. */
@@ -133,6 +130,7 @@ function addWithoutPci(discovery: Discovery, devices: readonly OsDevice[]): void
   for (const [id, { type, devices: own }] of groups) {
     const [first] = own;
     if (first === undefined) continue;
+    const near = nearCpus(facts, first);
     facts.initiatorFacts.push({
       version: OBJECT_VERSION,
       id,
@@ -140,10 +138,9 @@ function addWithoutPci(discovery: Discovery, devices: readonly OsDevice[]): void
       aliases: own.map(({ name }) => name).filter((name) => name !== id),
       label: null,
       cpus: IndexSet.EMPTY,
-      numaNode: first.numaNode,
+      numaNode: first.numaNode ?? onlyNode(near),
       pciAddress: null,
     });
-    const near = nearCpus(facts, first);
     facts.attachments.push({ initiator: id, near, medium: "unknown", properties: UNKNOWN_PROPERTIES });
   }
 }

@@ -42,6 +42,8 @@ export interface RawAgent {
   readonly uniqueId: string | null;
   readonly renderMinor: number | null;
   readonly banksStated: number;
+  readonly ioLinksStated: number;
+  readonly p2pLinksStated: number;
   readonly banks: readonly KfdMemoryBank[];
   readonly links: readonly KfdLink[];
 }
@@ -81,6 +83,8 @@ function readAgent(
     uniqueId: unique === undefined || unique === "0" ? null : unique,
     renderMinor: minor > 0 ? minor : null,
     banksStated: properties.number("mem_banks_count") ?? 0,
+    ioLinksStated: properties.number("io_links_count") ?? 0,
+    p2pLinksStated: properties.number("p2p_links_count") ?? 0,
     banks: readBanks(discovery, `${path}/mem_banks`),
     links: [...readLinks(discovery, { node, path }, "io"), ...readLinks(discovery, { node, path }, "p2p")],
   };

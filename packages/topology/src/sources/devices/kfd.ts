@@ -8,6 +8,7 @@ import { addDeviceMemory } from "./device-memory.ts";
 import { numaNodesOf } from "./kfd-cpus.ts";
 import { type GpuIdentity, identifyGpus } from "./kfd-gpus.ts";
 import { kfdNodes, type RawAgent, readAgents } from "./kfd-read.ts";
+import { onlyNode } from "./near.ts";
 
 /** Heaps of a GPU's own memory: that CPUs can map, and that they cannot. */
 const HEAP_PUBLIC = 1;
@@ -20,7 +21,7 @@ const TYPE_XGMI = 11;
  */
 export const kfd: Source = {
   name: "kfd",
-  after: ["processors", "nodes", "pci", "initiators", "device-memory"],
+  after: ["processors", "numa", "pci", "initiators", "device-memory"],
   discover(discovery) {
     const path = kfdNodes(discovery);
     if (path === undefined) return;
@@ -31,6 +32,7 @@ export const kfd: Source = {
       gpus: identifyGpus(discovery, agents),
     };
     keepOwnView(discovery, view);
+    warnOfMissing(discovery, agents, path);
     const taken = takeOthers(discovery, view);
     for (const agent of agents) {
       const gpu = view.gpus.get(agent.node);
@@ -67,6 +69,22 @@ function keepOwnView(discovery: Discovery, view: View): void {
       memoryBanks: agent.banks,
     });
     for (const link of agent.links) facts.kfdLinks.push(link);
+  }
+}
+
+/** Agents count their links and memory banks: what a capture lacks of them shows. */
+function warnOfMissing(discovery: Discovery, agents: readonly RawAgent[], path: string): void {
+  for (const [what, stated, found] of [
+    ["io_links", (a) => a.ioLinksStated, (a) => a.links.filter(({ list }) => list === "io").length],
+    ["p2p_links", (a) => a.p2pLinksStated, (a) => a.links.filter(({ list }) => list === "p2p").length],
+    ["mem_banks", (a) => a.banksStated, (a) => a.banks.length],
+  ] as readonly (readonly [string, (agent: RawAgent) => number, (agent: RawAgent) => number])[]) {
+    const lacking = agents.filter((agent) => found(agent) < stated(agent));
+    const sum = (count: (agent: RawAgent) => number): number =>
+      lacking.reduce((total, agent) => total + count(agent), 0);
+    if (lacking.length === 0) continue;
+    const agentsText = lacking.length === 1 ? `agent ${lacking[0]?.node}` : `${lacking.length} agents`;
+    discovery.warn(path, `holds ${sum(found)} of the ${sum(stated)} ${what} that ${agentsText} should have`);
   }
 }
 
@@ -108,8 +126,7 @@ function addGpu(discovery: Discovery, view: View, of: Gpu & { readonly taken: Ta
   const { agent, gpu, taken } = of;
   const others = taken.initiators.get(gpu.id) ?? [];
   const attachments = attach(view, of, taken.slots.get(gpu.pciAddress));
-  const near = attachments.flatMap((attachment) => attachment.near);
-  const nearNode = near.length === 1 ? Number(near[0]?.slice("node".length)) : null;
+  const nearNode = onlyNode(attachments.flatMap(({ near }) => near));
   const names = [
     ...others.flatMap(({ id, aliases }) => [id, ...aliases]),
     ...(agent.renderMinor === null ? [] : [`renderD${agent.renderMinor}`]),

@@ -23,6 +23,26 @@ export function nearCpus(
   return near.length === nodes.length && nodes.length > 1 ? [] : near.map(nodeId);
 }
 
+/** The node of a single CPU initiator; null for none and for several. */
+export function onlyNode(near: readonly string[]): number | null {
+  const [first] = near;
+  return near.length === 1 && first !== undefined ? Number(first.slice("node".length)) : null;
+}
+
+/** Ids of the CPU initiators nearest to a node by the firmware's distances; empty when there are none. */
+export function nearestByDistance(facts: Pick<Facts, "nodes" | "distances">, node: number): string[] {
+  const matrix = facts.distances.find(({ nodes }) => nodes.includes(node));
+  if (matrix === undefined) return [];
+  const column = matrix.nodes.indexOf(node);
+  const distances = cpuNodes(facts).flatMap((cpu) => {
+    const row = matrix.nodes.indexOf(cpu.index);
+    const distance = row < 0 ? 0 : (matrix.values[row * matrix.nodes.length + column] ?? 0);
+    return distance > 0 ? [{ id: nodeId(cpu), distance }] : [];
+  });
+  const least = distances.reduce((min, { distance }) => Math.min(min, distance), Number.POSITIVE_INFINITY);
+  return distances.filter(({ distance }) => distance === least).map(({ id }) => id);
+}
+
 /** All CPUs can use a memory; those near it get `near`, the others what is not known. */
 export function cpuReaches(
   facts: Pick<Facts, "nodes">,

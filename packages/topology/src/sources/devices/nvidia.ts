@@ -15,7 +15,7 @@ const GPUS = "proc/driver/nvidia/gpus";
  */
 export const nvidia: Source = {
   name: "nvidia",
-  after: ["nodes", "pci", "initiators", "device-memory"],
+  after: ["numa", "pci", "initiators", "device-memory"],
   discover(discovery) {
     for (const name of discovery.tree.list(GPUS)) {
       const address = name.toLowerCase();

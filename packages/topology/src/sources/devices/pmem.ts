@@ -19,7 +19,7 @@ const MODES: ReadonlyMap<string, string> = new Map([
 /** Regions of persistent memory, what they are divided into, and the memory that files on them give. */
 export const pmem: Source = {
   name: "pmem",
-  after: ["block", "nodes"],
+  after: ["block", "numa"],
   discover(discovery) {
     const names = discovery.tree.list(DEVICES);
     for (const name of names) {

@@ -34,7 +34,7 @@ function efficiency(speed: number): number {
 
 /** Bytes/s one way of a link of this speed (GT/s a lane) and width (lanes): the upper bound that its encoding leaves. */
 export function linkBandwidth(link: { readonly speed: number; readonly width: number }): BytesPerSecond {
-  return (link.speed * 1e9 * efficiency(link.speed) * link.width) / 8;
+  return Math.round((link.speed * 1e9 * efficiency(link.speed) * link.width) / 8);
 }
 
 /** Generation of a speed: 1 for 2.5 GT/s … 6 for 64 GT/s. */

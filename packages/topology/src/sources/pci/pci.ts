@@ -18,7 +18,7 @@ const ROOT_BUS = /\/pci[0-9a-f]{4,8}:[0-9a-f]{2}\//;
 /** PCI functions and bridges, with their links, locality, slots and IOMMU groups. */
 export const pci: Source = {
   name: "pci",
-  after: ["nodes"],
+  after: ["numa"],
   discover(discovery) {
     const found: Found[] = [];
     const shared = { slots: readSlots(discovery), iommuGroups: readIommuGroups(discovery) };
