@@ -1,11 +1,10 @@
 // Compares what two hwloc XML files say of a machine: node tools/compare-hwloc.ts EXPECTED.xml OURS.xml
-// OURS may also be a capture (a folder that holds sys/ or proc/), which is then read by hms.
+// OURS may also be a capture (a folder or an archive), which is then read by hms.
 //
 // Prints one line for each difference (- only in EXPECTED, + only in OURS, ~ in both with another value) and a
 // summary; exit code 0 when they agree, 1 when not. docs/guides/comparing-with-hwloc.md says how to use it. It reads
 // the XML on its own, without the library's reader, so that a fault of that cannot hide here.
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { SaxesParser } from "saxes";
 
 /** What is compared: for each sort of thing, its identity and what is said of it. */
@@ -81,7 +80,7 @@ export function summarise(xml: string): Summary {
         );
         break;
       case "MemCache":
-        add(`MemCache of nodes ${a.nodeset}, level ${a.depth}`, `size ${a.cache_size}`);
+        add(`MemCache of nodes ${a.nodeset}`, `size ${a.cache_size}`);
         break;
       case "PCIDev":
       case "Bridge":
@@ -155,16 +154,12 @@ export function describe({ item, expected, actual }: Difference): string {
   return `~ ${item}\n    expected ${expected}\n    but got  ${actual}`;
 }
 
-/** The XML of a file, or of what hms reads from a capture. */
+/** The XML of a file; of anything else that hms reads, what it writes of it. */
 async function xmlOf(path: string): Promise<string> {
-  if (!statSync(path).isDirectory()) return readFileSync(path, "utf8");
-  const { discoverTree } = await import("../packages/topology/src/discover.ts");
-  const { FolderTree } = await import("../packages/topology/src/tree/folder.ts");
+  if (path.endsWith(".xml")) return readFileSync(path, "utf8");
+  const { discover } = await import("../packages/topology/src/discover.ts");
   const { writeHwlocXml } = await import("../packages/topology/src/formats/hwloc-xml/write.ts");
-  if (!existsSync(join(path, "sys")) && !existsSync(join(path, "proc"))) {
-    throw new Error(`${path} holds neither sys nor proc`);
-  }
-  return writeHwlocXml(discoverTree(new FolderTree(path, { label: path }), { kind: "capture", path }));
+  return writeHwlocXml(await discover(path));
 }
 
 async function main(paths: readonly string[]): Promise<void> {

@@ -1,5 +1,5 @@
 // What both directions of the hwloc XML format share: hwloc's names and numbers for things.
-import type { CpuCache, CpuGroup, MemoryKind, OsDevice } from "../../model/facts.ts";
+import type { CpuCache, MemoryKind, OsDevice } from "../../model/facts.ts";
 
 /** hwloc's Group subtypes of groups that have a type of their own here. */
 export const GROUP_SUBTYPES = { drawer: "Drawer", book: "Book", cluster: "Cluster" } as const;
@@ -84,10 +84,5 @@ export const ATTRIBUTES = [
 /** Bytes/s in hwloc's unit of bandwidth (it prints sysfs's number, which is in MB/s). */
 export const BANDWIDTH_UNIT = 1_000_000;
 
-/** hwloc's name of the matrix of the firmware's distances. */
-export const FIRMWARE_DISTANCES = "NUMALatency";
-
 /** What a distance matrix holds, as bits of hwloc's `kind`. */
 export const DISTANCE_KINDS = { fromOs: 1, latency: 4, bandwidth: 8 } as const;
-
-export type GroupType = CpuGroup["type"];
