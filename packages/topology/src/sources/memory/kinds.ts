@@ -58,6 +58,7 @@ interface Evidence {
   readonly xeonMax: boolean;
   readonly packages: number;
   readonly memoryOnlyNodes: boolean;
+  /** CXL devices with volatile memory that no region shows as. */
   readonly cxlMemdevs: readonly string[];
 }
 
@@ -79,6 +80,7 @@ function gatherEvidence(discovery: Discovery): Evidence {
     const node = region.numaNode ?? (below?.driver === "kmem" ? below.targetNode : null);
     if (node !== null && !regions.has(node)) regions.set(node, region);
   }
+  const shown = new Set(facts.cxlRegions.flatMap(({ memdevs }) => memdevs));
   const info = cpuInfoOf(discovery.tree).infoOf(Math.max(0, onlineCpus(discovery).first));
   return {
     gpus: readGpuNodes(discovery),
@@ -89,7 +91,9 @@ function gatherEvidence(discovery: Discovery): Evidence {
     xeonMax: /\bXeon\b.*\bMax\b/i.test(info.CPUModel ?? ""),
     packages: facts.groups.filter(({ type }) => type === "package").length,
     memoryOnlyNodes: facts.nodes.some((node) => node.cpus.isEmpty && node.size !== 0),
-    cxlMemdevs: facts.cxlMemdevs.filter(({ ramSize }) => ramSize !== 0).map(({ name }) => name),
+    cxlMemdevs: facts.cxlMemdevs
+      .filter(({ name, ramSize }) => ramSize !== 0 && !shown.has(name))
+      .map(({ name }) => name),
   };
 }
 
@@ -112,8 +116,8 @@ function conclude(node: NumaNode, evidence: Evidence, reference: Reference): Kin
     bySpeed(node, evidence, reference) ??
     known ??
     (node.cpus.isEmpty
-      ? { kind: "dram", reason: "a node without CPUs of which nothing says that it is another kind" }
-      : { kind: "dram", reason: "a node with CPUs of which nothing says that it is another kind" })
+      ? { kind: "dram", reason: "nothing says that it is another kind" }
+      : { kind: "dram", reason: "has CPUs, and nothing says that it is another kind" })
   );
 }
 
@@ -127,7 +131,10 @@ function explained(node: NumaNode, evidence: Evidence): KindConclusion | undefin
     };
   const dax = daxOf(node, evidence);
   if (dax !== undefined)
-    return { kind: dax.kind.kind, reason: `system memory by ${dax.name}: ${dax.kind.reason}` };
+    return {
+      kind: dax.kind.kind,
+      reason: `${dax.kind.reason}; the kernel uses ${dax.name} as system memory`,
+    };
   const region = evidence.regions.get(node.index);
   if (region !== undefined) return { kind: "cxl", reason: `the memory of CXL region ${region.name}` };
   return undefined;
@@ -181,7 +188,7 @@ function bySpeed(node: NumaNode, evidence: Evidence, reference: Reference): Kind
   if (ratio > SLOWER_RATIO || !node.cpus.isEmpty) return undefined;
   const [memdev] = evidence.cxlMemdevs;
   if (memdev !== undefined)
-    return { kind: "cxl", reason: `slower than DRAM (${text}) on a machine with CXL memory, ${memdev}` };
+    return { kind: "cxl", reason: `slower than DRAM (${text}), and CXL memory ${memdev} shows nowhere else` };
   return { kind: "unknown", reason: `slower than DRAM (${text}), and nothing says what it is` };
 }
 
