@@ -12,17 +12,22 @@ const LATENCY_RANGE: Range = { min: 0, max: 1e9 };
 /** Bytes of a megabyte as ACPI counts them. */
 const MEGABYTE = 1e6;
 
-/** The access classes that the kernel states for a node; what only names targets says nothing of it as a memory. */
+/**
+ * The access classes of a node, or of a CXL region, which has the numbers one directory higher and names no
+ * initiators. What states neither numbers nor initiators (a class that only has targets) is left out.
+ */
 export function readAccess(
   discovery: Discovery,
   of: { readonly directory: string; readonly label: string; readonly origin: Origin },
 ): AccessClass[] {
   const classes: AccessClass[] = [];
   for (let index = 0; index < CLASSES_MAX; index++) {
-    const initiators = `${of.directory}/access${index}/initiators`;
-    if (!discovery.tree.exists(initiators)) continue;
-    const named = numbered(discovery, initiators, "node");
-    const performance = readPerformance(discovery, initiators, { ...of, index });
+    const directory = `${of.directory}/access${index}`;
+    if (!discovery.tree.exists(directory)) continue;
+    const initiators = `${directory}/initiators`;
+    const inside = discovery.tree.exists(initiators);
+    const named = inside ? numbered(discovery, initiators, "node") : [];
+    const performance = readPerformance(discovery, inside ? initiators : directory, { ...of, index });
     const known = Object.values(performance).some((value) => value !== null);
     if (named.length > 0 || known) classes.push({ index, initiators: named, ...performance });
   }
