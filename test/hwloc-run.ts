@@ -26,6 +26,15 @@ export interface Ran {
 
 /** Runs lstopo with its own checks on. */
 export function lstopo(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Ran {
+  return run(LSTOPO, args, environment);
+}
+
+/** What hwloc-info says of an XML file. */
+export function hwlocInfo(path: string): string {
+  return run("hwloc-info", ["--input", path, "--if", "xml"], {}).output;
+}
+
+function run(program: string, args: readonly string[], environment: Readonly<Record<string, string>>): Ran {
   const env = {
     ...process.env,
     HWLOC_DEBUG_CHECK: "1",
@@ -33,9 +42,9 @@ export function lstopo(args: readonly string[], environment: Readonly<Record<str
     HWLOC_HIDE_ERRORS: "0",
     ...environment,
   };
-  const done = spawnSync(LSTOPO, args, { encoding: "utf8", timeout: TIMEOUT_MS, maxBuffer: 2 ** 28, env });
+  const done = spawnSync(program, args, { encoding: "utf8", timeout: TIMEOUT_MS, maxBuffer: 2 ** 28, env });
   if (done.status !== 0) {
-    throw new Error(`${LSTOPO} ${args.join(" ")} ended with ${done.status ?? done.signal}: ${done.stderr}`);
+    throw new Error(`${program} ${args.join(" ")} ended with ${done.status ?? done.signal}: ${done.stderr}`);
   }
   return { output: done.stdout, complaints: done.stderr };
 }

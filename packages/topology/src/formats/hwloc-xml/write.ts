@@ -117,9 +117,23 @@ class Writer {
 
   /** hwloc's order: memory, CPUs, devices. */
   #inside(object: MachineObject | CpuObject): void {
-    for (const child of object.memoryChildren) this.#memoryObject(child);
+    const apart = object.memoryChildren.filter((child) => object.type === "machine" && nearNoCpu(child));
+    for (const child of object.memoryChildren) if (!apart.includes(child)) this.#memoryObject(child);
     for (const child of object.children) this.#cpuObject(child);
+    for (const child of apart) this.#apart(child);
     for (const child of object.ioChildren) this.#ioObject(child);
+  }
+
+  /** Memory near no CPU is in a Group without CPUs, lest hwloc take it to be near all of them. */
+  #apart(object: MemoryObject): void {
+    const attributes: Attributes = [
+      ["type", "Group"],
+      ...setAttributes(object),
+      ["gp_index", this.#number()],
+      ["kind", GROUP_KINDS.memory],
+      ["subkind", 0],
+    ];
+    this.#xml.nested("object", attributes, () => this.#memoryObject(object));
   }
 
   #cpuObject(object: CpuObject): void {
@@ -266,6 +280,10 @@ class Writer {
 /** A number as hwloc's unsigned integers hold it. */
 function whole(value: number): number {
   return Number.isFinite(value) && value > 0 ? Math.min(Math.round(value), Number.MAX_SAFE_INTEGER) : 0;
+}
+
+function nearNoCpu(object: MemoryObject): boolean {
+  return object.completeCpuset.isEmpty;
 }
 
 function setAttributes(object: {
