@@ -144,7 +144,7 @@ export class IndexSet implements Iterable<number> {
   }
 
   has(index: number): boolean {
-    if (index > IndexSet.INDEX_MAX) return false;
+    if (!(index >= 0 && index <= IndexSet.INDEX_MAX)) return false;
     return (((this.#words[index >>> 5] ?? 0) >>> (index & 31)) & 1) === 1;
   }
 
