@@ -135,7 +135,7 @@ function parse(text: string, dimension: Dimension): number | string {
 
 function orThrow(result: number | string, code: string, action: string): number {
   if (typeof result === "number") return result;
-  throw new HmsError(code, "EINVAL" satisfies ErrnoName, `${action}: ${result}`);
+  throw new HmsError(code, "EINVAL" satisfies ErrnoName, `${action}: ${result}.`);
 }
 
 /** As parseSize, but gives a string that says what is wrong (the end of a sentence) instead of throwing. */

@@ -20,7 +20,8 @@ export interface Instance {
 export function specError(origin: SpecOrigin, path: string, at: Position, problem: string): HmsError {
   const place = origin.form === "yaml" ? `line ${at.line}, column ${at.column}` : `column ${at.column}`;
   const where = path === "" ? place : `${path} (${place})`;
-  return new HmsError("SPEC_INVALID", "EINVAL", `Read spec ${origin.name}: ${where}: ${problem}`);
+  const end = /[.?]$/.test(problem) ? "" : ".";
+  return new HmsError("SPEC_INVALID", "EINVAL", `Read spec ${origin.name}: ${where}: ${problem}${end}`);
 }
 
 const SHOWN_MAX = 40;

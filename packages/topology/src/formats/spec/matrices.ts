@@ -57,7 +57,7 @@ function readMatrix(field: Field, draft: Draft): void {
     draft.targets,
     nodes.filter((node) => node.isTarget).map((node) => node.index),
   );
-  const values = fields.require("values", "a line for each row, with a number for each column");
+  const values = fields.require("values", "a list of rows, each with a number for each column");
   draft.countMembers(field, rows.length * columns.length);
   // Few values are different, and what is equal shares its object.
   const known = new Map<string, LinkProperties | null>();
@@ -87,23 +87,22 @@ function cell(
   return { ...UNKNOWN_PROPERTIES, ...Object.fromEntries(metric.states.map((name) => [name, quantity])) };
 }
 
-/** Goes through the cells of a block of text: lines are rows, blanks divide columns. */
+/** Goes through the cells: a text for each row, in which blanks or commas divide columns. One text may hold all rows, in lines. */
 function cells(
   field: Field,
   rows: number,
   columns: number,
   visit: (text: string, row: number, column: number) => void,
 ): void {
-  const lines = field
-    .raw("a line of numbers for each row")
-    .split("\n")
-    .filter((line) => line.trim() !== "");
+  const texts = field.oneOrMore().map((row) => row.raw("a row of numbers"));
+  const lines = texts.flatMap((text) => text.split("\n")).filter((line) => line.trim() !== "");
   if (lines.length !== rows) field.fail(`expected ${rows} rows, but got ${lines.length}`);
   lines.forEach((line, row) => {
-    const texts = line.trim().split(/[\s,]+/);
-    if (texts.length !== columns)
-      field.fail(`expected ${columns} numbers in row ${row + 1}, but got ${texts.length}`);
-    texts.forEach((text, column) => {
+    const numbers = line.trim().split(/[\s,]+/);
+    if (numbers.length !== columns) {
+      field.fail(`expected ${columns} numbers in row ${row + 1}, but got ${numbers.length}`);
+    }
+    numbers.forEach((text, column) => {
       visit(text, row, column);
     });
   });
@@ -119,7 +118,7 @@ export function readDistances(field: Field | undefined, draft: Draft): void {
       : [...(inner.get("nodes")?.indexes() ?? [])];
   for (const node of nodes) if (!draft.nodes.has(node)) field.fail(`there is no node ${node}`);
   const source = draft.numbers.source(inner?.get("source"), draft.source);
-  const text = inner === null ? field : inner.require("values", "a line for each node");
+  const text = inner === null ? field : inner.require("values", "a row for each node");
   const values: number[] = [];
   draft.countMembers(field, nodes.length * nodes.length);
   const known = new Map<number, LinkProperties>();

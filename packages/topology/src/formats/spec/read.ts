@@ -64,7 +64,7 @@ function bound(text: string, name: string): void {
   throw new HmsError(
     "SPEC_TOO_LARGE",
     "EFBIG",
-    `Read spec ${name}: expected at most ${SPEC_TEXT_MAX} characters, but got ${text.length}`,
+    `Read spec ${name}: expected at most ${SPEC_TEXT_MAX} characters, but got ${text.length}; leave something out.`,
   );
 }
 
@@ -79,7 +79,7 @@ function checkVersion(root: Field): void {
   throw new HmsError(
     "SPEC_VERSION_UNKNOWN",
     "EPROTONOSUPPORT",
-    `Read spec ${root.origin.name}: its format has version ${version}, but this hms reads version ${SPEC_VERSION}; use a newer hms`,
+    `Read spec ${root.origin.name}: its format has version ${version}, but this hms reads version ${SPEC_VERSION}; use a newer hms.`,
   );
 }
 

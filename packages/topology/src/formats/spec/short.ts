@@ -43,11 +43,6 @@ function memoryOf(kind: string): FieldReader {
   return (word, into, short) => short.memory(into, kind, word);
 }
 
-/** Whether a text has the form of a short spec (`node:2{…`): what the command line tells it from a path by. */
-export function isShortSpec(text: string): boolean {
-  return /^\s*[A-Za-z]{1,20}(:\d{1,6})?\s*\{/.test(text);
-}
-
 /** Reads a short spec into the same values as a YAML spec has. */
 export function parseShort(text: string, origin: SpecOrigin): Value {
   return new Short(text, origin).spec();

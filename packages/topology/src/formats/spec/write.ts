@@ -1,4 +1,4 @@
-import { Document, isMap, isSeq, type Node } from "yaml";
+import { Document, isMap, isSeq } from "yaml";
 import type { Machine, Target } from "../../model/machine.ts";
 import { DISTANCE_MAX, NAME_MAX } from "./limits.ts";
 import { SPEC_VERSION } from "./words.ts";
@@ -74,7 +74,7 @@ function writeTarget(writer: Writer, target: Target): Written {
   };
 }
 
-/** The firmware's distances, a line for each node. */
+/** The firmware's distances, a row for each node. */
 function writeDistances(machine: Machine): Written | undefined {
   const matrix = machine.distances.find((one) => one.name === "NUMALatency");
   const there = new Set(machine.nodes.map((node) => node.index));
@@ -82,14 +82,9 @@ function writeDistances(machine: Machine): Written | undefined {
     return undefined;
   const fits = matrix.values.every((value) => Number.isInteger(value) && value >= 0 && value <= DISTANCE_MAX);
   if (!fits) return undefined;
-  const width = Math.max(...matrix.values.map((value) => String(value).length));
-  const lines = matrix.nodes.map((_, row) =>
-    matrix.values
-      .slice(row * matrix.nodes.length, (row + 1) * matrix.nodes.length)
-      .map((value) => String(value).padStart(width))
-      .join(" "),
-  );
-  return { nodes: matrix.nodes.join(","), values: `${lines.join("\n")}\n` };
+  const size = matrix.nodes.length;
+  const rows = matrix.nodes.map((_, row) => matrix.values.slice(row * size, (row + 1) * size).join(" "));
+  return { nodes: matrix.nodes.join(","), values: rows };
 }
 
 /** Lists whose entries are written in a line each. */
@@ -110,10 +105,11 @@ function print(spec: Written): string {
 
 /** Entries on one line, or with only what is inside them on one line. */
 function style(item: unknown, oneLine: boolean): void {
-  if (oneLine && isMap(item)) item.flow = true;
-  else if (isMap(item))
-    for (const { value } of item.items)
-      if (isMap(value) || isSeq(value)) (value as Node & { flow?: boolean }).flow = true;
+  if (!isMap(item)) return;
+  if (oneLine) item.flow = true;
+  for (const { key, value } of item.items) {
+    if (isMap(value) || (isSeq(value) && String(key) !== "values")) value.flow = true;
+  }
 }
 
 function withoutUndefined(value: unknown): unknown {
