@@ -247,7 +247,7 @@ class KernelProcess implements CaseProcess {
 
   // A CPU access is made by the kernel's copy to and from user memory: a real fault, but an error and not a signal.
   load(page: number, into: Uint8Array): void {
-    checked(pwrite(this.#scratch, page * PAGE, into.length, 0), "CPU read");
+    this.#whole(pwrite(this.#scratch, page * PAGE, into.length, 0), into.length, "CPU read");
     for (let done = 0; done < into.length; )
       done += readSync(this.#scratch, into, done, into.length - done, done);
   }
@@ -255,7 +255,14 @@ class KernelProcess implements CaseProcess {
   store(page: number, from: Uint8Array): void {
     for (let done = 0; done < from.length; )
       done += writeSync(this.#scratch, from, done, from.length - done, done);
-    checked(pread(this.#scratch, page * PAGE, from.length, 0), "CPU write");
+    this.#whole(pread(this.#scratch, page * PAGE, from.length, 0), from.length, "CPU write");
+  }
+
+  /** A copy that ended early met a page that it could not access. */
+  #whole(result: number | bigint, bytes: number, call: string): void {
+    const count = checked(result, call);
+    if (count !== bytes)
+      throw new HmsError("EFAULT", "EFAULT", `${call} failed with EFAULT after ${count} bytes`);
   }
 
   touch(span: PageSpan): void {
