@@ -121,29 +121,74 @@ function placeIo(tree: CpuTree, facts: TreeFacts): void {
   for (const object of trees.devices) place(object, object.device);
 }
 
+/** Which nodes are near each object. */
+class NearNodes {
+  /** By CPU number; CPUs with the same nodes share one set. */
+  readonly #ofCpu: (IndexSet | undefined)[] = [];
+  readonly #ofDraft = new Map<Draft, IndexSet>();
+
+  constructor(facts: TreeFacts) {
+    const lists: number[][] = [];
+    for (const node of facts.nodes) {
+      for (const cpu of nearCpus(node)) {
+        const list = lists[cpu];
+        if (list === undefined) lists[cpu] = [node.index];
+        else list.push(node.index);
+      }
+    }
+    const sets = new Map<string, IndexSet>();
+    lists.forEach((list, cpu) => {
+      const key = list.join();
+      const set = sets.get(key) ?? IndexSet.of(list);
+      sets.set(key, set);
+      this.#ofCpu[cpu] = set;
+    });
+  }
+
+  /** Nodes near at least one of an object's online CPUs. */
+  of(draft: Draft): IndexSet {
+    const known = this.#ofDraft.get(draft);
+    if (known !== undefined) return known;
+    let near = IndexSet.EMPTY;
+    let rest = draft.placed;
+    for (const child of draft.children) {
+      near = union(near, this.of(child));
+      rest = rest.andNot(child.placed);
+    }
+    for (const cpu of rest) near = union(near, this.#ofCpu[cpu] ?? IndexSet.EMPTY);
+    this.#ofDraft.set(draft, near);
+    return near;
+  }
+}
+
+function union(a: IndexSet, b: IndexSet): IndexSet {
+  return a === b || a.includes(b) ? a : a.or(b);
+}
+
 /** Makes the finished objects out of the drafts. */
 class Finisher {
   readonly #known: KnownCpus;
-  readonly #nodes: readonly { near: IndexSet; index: number; usable: boolean }[];
+  readonly #near: NearNodes;
+  readonly #nodes: IndexSet;
+  readonly #usableNodes: IndexSet;
 
   constructor(facts: TreeFacts, known: KnownCpus) {
     this.#known = known;
-    this.#nodes = facts.nodes.map((node) => ({
-      near: nearCpus(node),
-      index: node.index,
-      usable: node.online && node.allowed,
-    }));
+    this.#near = new NearNodes(facts);
+    this.#nodes = IndexSet.of(facts.nodes.map((node) => node.index));
+    this.#usableNodes = IndexSet.of(
+      facts.nodes.filter((node) => node.online && node.allowed).map((node) => node.index),
+    );
   }
 
   machine(draft: Draft): MachineObject {
-    const nodes = this.#nodes;
     return {
       type: "machine",
       osIndex: null,
       cpuset: this.#known.usable,
       completeCpuset: this.#known.all,
-      nodeset: IndexSet.of(nodes.filter((node) => node.usable).map((node) => node.index)),
-      completeNodeset: IndexSet.of(nodes.map((node) => node.index)),
+      nodeset: this.#usableNodes,
+      completeNodeset: this.#nodes,
       ...this.#inside(draft),
     };
   }
@@ -169,12 +214,12 @@ class Finisher {
     const cpuset = placed.and(this.#known.usable);
     const empty = inside.children.length + inside.memoryChildren.length + inside.ioChildren.length === 0;
     if (cpuset.isEmpty && empty) return undefined;
-    const near = this.#nodes.filter((node) => node.near.intersects(placed));
+    const near = this.#near.of(draft);
     const located = {
       cpuset,
       completeCpuset: draft.complete.and(this.#known.all),
-      nodeset: IndexSet.of(near.filter((node) => node.usable).map((node) => node.index)),
-      completeNodeset: IndexSet.of(near.map((node) => node.index)),
+      nodeset: near.and(this.#usableNodes),
+      completeNodeset: near,
     };
     switch (what.type) {
       case "machine":

@@ -96,11 +96,11 @@ export class CpuTree {
   /** Places objects, the larger ones first, so that each is put into the innermost one that holds it. */
   placeAll(objects: readonly { readonly what: DraftWhat; readonly cpus: IndexSet }[]): void {
     const sorted = objects
-      .map(({ what, cpus }) => ({ what, complete: cpus, placed: cpus.and(this.#online) }))
-      .sort(
-        (a, b) =>
-          b.placed.size - a.placed.size || rank(a.what) - rank(b.what) || a.placed.first - b.placed.first,
-      );
+      .map(({ what, cpus }) => {
+        const placed = cpus.and(this.#online);
+        return { what, complete: cpus, placed, size: placed.size, rank: rank(what), first: placed.first };
+      })
+      .sort((a, b) => b.size - a.size || a.rank - b.rank || a.first - b.first);
     for (const object of sorted) this.#place(object);
   }
 
