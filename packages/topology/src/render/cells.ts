@@ -128,6 +128,9 @@ function number(value: number): string {
 /** Members of a matrix that look the same, as places in its initiators or targets. */
 export interface Side {
   readonly places: readonly [number, ...number[]];
+  /** Its members in a short text. */
+  readonly name: string;
+  /** The name, with how many there are. */
   readonly label: string;
 }
 
@@ -175,8 +178,8 @@ function labelled(
 ): Blocks {
   return {
     table,
-    rows: rows.map((places) => ({ places, label: rowLabel(table, places) })),
-    columns: columns.map((places) => ({ places, label: columnLabel(survey, table, places) })),
+    rows: rows.map((places) => side(places, rowName(table, places))),
+    columns: columns.map((places) => side(places, columnName(survey, table, places))),
   };
 }
 
@@ -244,17 +247,21 @@ function equalBut(
   };
 }
 
-function rowLabel({ initiators }: CellTable, places: readonly number[]): string {
-  const members = places.map((place) => initiators[place]).filter((one) => one !== undefined);
-  return times(places.length, clean(nameRange(members.map(shortName)), 40));
+function side(places: Places, name: string): Side {
+  return { places, name, label: times(places.length, name) };
 }
 
-function columnLabel(survey: Survey, { targets }: CellTable, places: readonly number[]): string {
+function rowName({ initiators }: CellTable, places: readonly number[]): string {
+  const members = places.map((place) => initiators[place]).filter((one) => one !== undefined);
+  return clean(nameRange(members.map(shortName)), 40);
+}
+
+function columnName(survey: Survey, { targets }: CellTable, places: readonly number[]): string {
   const members = places.map((place) => targets[place]).filter((one) => one !== undefined);
   const ids = nameRange(members.map((target) => target.id));
   const owners = members.map((target) => survey.owner(target)).filter((one) => one !== undefined);
   const named = owners.length === members.length && owners.some((one) => shortName(one) !== one.id);
-  return times(places.length, clean(named ? `${nameRange(owners.map(shortName))} (${ids})` : ids, 60));
+  return clean(named ? `${nameRange(owners.map(shortName))} (${ids})` : ids, 60);
 }
 
 /** Kind of the targets of a column. */

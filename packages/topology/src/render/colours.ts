@@ -42,12 +42,12 @@ export const MEDIUM_COLOURS: Readonly<Record<LinkMedium, string>> = {
 
 /** Steps of a heat scale, best first: numbers on a terminal, and the same for a picture. */
 export const HEAT: readonly { readonly ansi: number; readonly fill: string; readonly text: string }[] = [
-  { ansi: 28, fill: "#008700", text: "#ffffff" },
-  { ansi: 70, fill: "#5faf00", text: "#000000" },
-  { ansi: 148, fill: "#afd700", text: "#000000" },
-  { ansi: 220, fill: "#ffd700", text: "#000000" },
-  { ansi: 208, fill: "#ff8700", text: "#000000" },
-  { ansi: 160, fill: "#d70000", text: "#ffffff" },
+  { ansi: 29, fill: "#00875f", text: "#ffffff" },
+  { ansi: 72, fill: "#5faf87", text: "#000000" },
+  { ansi: 151, fill: "#afd7af", text: "#000000" },
+  { ansi: 229, fill: "#ffffaf", text: "#000000" },
+  { ansi: 222, fill: "#ffd787", text: "#000000" },
+  { ansi: 216, fill: "#ffaf87", text: "#000000" },
 ];
 
 /**

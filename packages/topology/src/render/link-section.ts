@@ -83,6 +83,8 @@ function propertiesText(object: Pick<Link, "properties">): string {
 /** Links that read the same, as one. */
 export interface LinkClass {
   readonly link: Link;
+  /** What the links join, those that share a member as one. */
+  readonly parts: readonly Cluster[];
   readonly all: readonly [Link, ...Link[]];
   /** `node0-63 → own memory`. */
   readonly joins: string;
@@ -95,7 +97,11 @@ export function linkClasses(survey: Survey): LinkClass[] {
     withMemory,
     (link) => `${link.medium};${propertiesText(link)};${isOwn(survey, link)};${link.initiators.length === 0}`,
   );
-  return groups.map(({ first, all }) => ({ link: first, all, joins: joinsText(survey, all) }));
+  return groups.map(({ first, all }) => {
+    const whole = cluster(survey, all);
+    const parts = isOwn(survey, first) || eachOther(survey, whole) ? [whole] : clusters(survey, all);
+    return { link: first, all, parts, joins: joinsText(survey, first, whole, parts) };
+  });
 }
 
 /** Whether a link joins nothing but an initiator and its own memory. */
@@ -112,27 +118,27 @@ export function isOwn(survey: Survey, link: Link): boolean {
 }
 
 /** Initiators and targets that links join into one. */
-interface Cluster {
+export interface Cluster {
   readonly initiators: readonly Initiator[];
   readonly targets: readonly Target[];
   /** Pairs that the links join, those of an initiator and its own memory left out. */
   readonly others: number;
 }
 
-function joinsText(survey: Survey, links: readonly [Link, ...Link[]]): string {
-  const own = cluster(survey, links);
-  if (isOwn(survey, links[0])) return `${initiatorNames(own.initiators)} → own memory`;
-  const parts = eachOther(survey, own) ? [own] : clusters(survey, links);
-  const mutual = parts.filter((part) => eachOther(survey, part));
-  const [first] = mutual;
-  if (first !== undefined && mutual.length === parts.length) {
+function joinsText(survey: Survey, first: Link, whole: Cluster, parts: readonly Cluster[]): string {
+  if (isOwn(survey, first)) return `${initiatorNames(whole.initiators)} → own memory`;
+  if (parts.every((part) => eachOther(survey, part))) {
     const groups = parts.length === 1 ? "" : `, in ${parts.length} groups`;
-    const names = parts.length === 1 ? first.initiators : own.initiators;
-    return `${initiatorNames(names)} ↔ each other's memory${groups}`;
+    return `${initiatorNames(whole.initiators)} ↔ each other's memory${groups}`;
   }
-  const [one = own] = parts;
-  const more = parts.length > 1 ? ", …" : "";
-  return `${times(parts.length, `${initiatorNames(one.initiators)} → ${targetNames(one.targets)}`)}${more}`;
+  const [one = whole] = parts;
+  return `${times(parts.length, clusterText(survey, one))}${parts.length > 1 ? ", …" : ""}`;
+}
+
+/** `node0-3 → node4`, or `node0-3 ↔ each other's memory`. */
+export function clusterText(survey: Survey, part: Cluster): string {
+  if (eachOther(survey, part)) return `${initiatorNames(part.initiators)} ↔ each other's memory`;
+  return `${initiatorNames(part.initiators)} → ${targetNames(part.targets)}`;
 }
 
 function cluster(survey: Survey, links: readonly Link[]): Cluster {
@@ -179,7 +185,7 @@ function clusters(survey: Survey, links: readonly Link[]): Cluster[] {
 }
 
 /** Whether each of some initiators is joined to the memory of each of the others. */
-function eachOther(survey: Survey, { initiators, targets, others }: Cluster): boolean {
+export function eachOther(survey: Survey, { initiators, targets, others }: Cluster): boolean {
   if (initiators.length < 2 || initiators.length !== targets.length) return false;
   const owners = new Set(targets.flatMap((target) => survey.local(target).home.map((one) => one.uid)));
   return (
@@ -212,7 +218,8 @@ export function targetNames(all: readonly Target[]): string {
   return clean(`${names.slice(0, 2).join(", ")} … (${count(all.length, "memory", "memories")})`, 48);
 }
 
-function bridgeJoins(survey: Survey, bridge: Bridge): string {
+/** What a bridge joins, and for whom. */
+export function bridgeJoins(survey: Survey, bridge: Bridge): string {
   const [from, to] = bridge.links.map((uid) => survey.links.get(uid));
   const side = (link: Link | undefined): string => {
     if (link === undefined) return UNKNOWN;

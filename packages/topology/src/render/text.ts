@@ -1,14 +1,13 @@
-import { MEMORY_KINDS, type MemoryKind } from "../model/facts.ts";
 import type { Machine } from "../model/machine.ts";
-import { formatSize } from "../model/units.ts";
 import { ANSI_PAINT, NO_PAINT, type Paint } from "./colours.ts";
 import { initiatorColumns, initiatorRows } from "./initiator-section.ts";
 import { linkLines } from "./link-section.ts";
 import { kindReasons, memoryColumns, memoryNote, memoryRows } from "./memory-section.ts";
 import { reachLines } from "./reach-section.ts";
+import { cpuParts, memoryParts } from "./summary.ts";
 import { Survey } from "./survey.ts";
 import { fit, table } from "./table.ts";
-import { clean, count, KIND_WORDS } from "./words.ts";
+import { clean, count } from "./words.ts";
 
 /** How text for a terminal is made. */
 export interface TextOptions {
@@ -76,42 +75,16 @@ function header(machine: Machine, paint: Paint, width: number): string[] {
   const head = `${paint.bold(title.slice(0, name.length))}${title.slice(name.length)}`;
   return [
     head,
-    ...wrap(summary(machine), width),
+    ...wrap(
+      cpuParts(machine).map((text) => ({ text })),
+      width,
+    ),
     ...wrap([...memorySums(machine, paint), ...warningCount(machine, paint)], width),
   ];
 }
 
-/** One line that says how much of everything there is, as parts that may be told apart. */
-function summary(machine: Machine): Part[] {
-  const usable = machine.processors.filter((one) => one.online && one.allowed).length;
-  const all = machine.processors.length;
-  const parts: string[] = [];
-  if (all > 0) parts.push(usable === all ? count(all, "CPU") : `${usable} of ${count(all, "CPU")} usable`);
-  for (const [type, noun] of [
-    ["core", "core"],
-    ["package", "package"],
-  ] as const) {
-    const number = machine.groups.filter((group) => group.type === type).length;
-    if (number > 0) parts.push(count(number, noun));
-  }
-  if (machine.nodes.length > 0) parts.push(count(machine.nodes.length, "NUMA node"));
-  return parts.map((text) => ({ text }));
-}
-
-/** Total size by kind: `64 GiB DRAM`; memories of unknown size are told as such. */
 function memorySums(machine: Machine, paint: Paint): Part[] {
-  return MEMORY_KINDS.flatMap((kind) => {
-    const sizes = machine.targets.filter((target) => target.kind.kind === kind).map((target) => target.size);
-    const known = sizes
-      .filter((size) => size !== null && size > 0)
-      .reduce((sum: number, size) => sum + (size ?? 0), 0);
-    if (sizes.length === 0 || (known === 0 && !sizes.includes(null))) return [];
-    const more = sizes.includes(null) ? (known > 0 ? " or more" : "") : "";
-    const size = known > 0 ? `${formatSize(known)}${more}` : "an unknown size of";
-    return [
-      { text: `${size} ${KIND_WORDS[kind]}`, paint: (text: string) => paint.kind(kind as MemoryKind, text) },
-    ];
-  });
+  return memoryParts(machine).map(({ kind, text }) => ({ text, paint: (shown) => paint.kind(kind, shown) }));
 }
 
 function warningCount(machine: Machine, paint: Paint): Part[] {

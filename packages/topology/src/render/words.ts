@@ -66,6 +66,7 @@ export const ORIGIN_WORDS: Readonly<Record<Origin, string>> = {
   network: "port rate",
   pci: "PCIe rate",
   hwloc: "hwloc",
+  model: "published",
   distance: "distance",
 };
 
