@@ -67,8 +67,7 @@ export function readNodes(list: Field | undefined, draft: Draft, cpus: CpuDraft)
       readings.push(readNode(instance, draft, cpus));
     }
   }
-  const everyCpu = IndexSet.of(readings.flatMap(({ draft: node }) => [...node.cpus]));
-  for (const reading of readings) placeNode(reading, draft, readings, everyCpu);
+  for (const reading of readings) placeNode(reading, draft, readings);
   draft.facts.nodes.sort((a, b) => a.index - b.index);
   draft.facts.tiers.push(...tiers(draft.facts.nodes));
   if (draft.implied) for (const reading of readings) stateReaches(reading, draft, cpus, readings);
@@ -198,21 +197,17 @@ function tiers(nodes: readonly NumaNode[]): MemoryTier[] {
   }));
 }
 
-/** Decides which CPUs are near a node, once all nodes are known. */
-function placeNode(
-  reading: NodeReading,
-  draft: Draft,
-  all: readonly NodeReading[],
-  everyCpu: IndexSet,
-): void {
+/** Decides which CPUs are near a node, once all nodes are known: where the spec does not say, none is nearer than others. */
+function placeNode(reading: NodeReading, draft: Draft, all: readonly NodeReading[]): void {
   const { draft: node, near, nearCpus } = reading;
   const nodes = all.map((other) => other.draft);
   if (!node.cpus.isEmpty) node.near = [node];
-  else if (nearCpus !== null) node.near = nodes.filter((other) => other.cpus.intersects(nearCpus));
-  else node.near = near === null ? nodes : near.map((field) => draft.node(field));
+  else if (near !== null) node.near = near.map((field) => draft.node(field));
+  else if (nearCpus === null || nearCpus.isEmpty) node.near = nodes;
+  else node.near = nodes.filter((other) => other.cpus.intersects(nearCpus));
   if (!node.cpus.isEmpty) return;
-  const cpus = near === null ? everyCpu : IndexSet.of(node.near.flatMap((other) => [...other.cpus]));
-  node.nearCpus = nearCpus ?? cpus;
+  const stated = near === null ? IndexSet.EMPTY : IndexSet.of(node.near.flatMap((other) => [...other.cpus]));
+  node.nearCpus = nearCpus ?? stated;
   const i = draft.facts.nodes.findIndex((fact) => fact.index === node.index);
   const fact = draft.facts.nodes[i];
   if (fact !== undefined) draft.facts.nodes[i] = { ...fact, nearCpus: node.nearCpus };

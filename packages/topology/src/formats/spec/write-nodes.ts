@@ -38,12 +38,16 @@ export function writeNode(writer: Writer, node: NumaNode, cpus: Written): Writte
   };
 }
 
+function unlessUnknown(word: string): string | undefined {
+  return word === "unknown" ? undefined : word;
+}
+
 /** Which CPUs are near a node without any: by node where that says it, in full otherwise. */
 function writeNear(machine: Machine, node: NumaNode): Written {
   const inside = machine.nodes.filter((one) => !one.cpus.isEmpty && node.nearCpus.includes(one.cpus));
   const together = inside.reduce((all, one) => all.or(one.cpus), IndexSet.EMPTY);
   if (inside.length > 0 && together.equals(node.nearCpus)) return { near: inside.map((one) => one.index) };
-  return { "near-cpus": node.nearCpus.isEmpty ? "none" : node.nearCpus.toList() };
+  return node.nearCpus.isEmpty ? {} : { "near-cpus": node.nearCpus.toList() };
 }
 
 /** An initiator; null for the CPUs of a node, which follow from the node. */
