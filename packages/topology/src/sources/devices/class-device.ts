@@ -1,5 +1,5 @@
 import type { OsDevice } from "../../model/facts.ts";
-import { pciAddressesIn } from "../pci/address.ts";
+import { pciAddressesIn, pciIndex } from "../pci/address.ts";
 import type { Discovery } from "../source.ts";
 import { nodeCpus, readLocalCpus, readNode } from "./values.ts";
 
@@ -42,10 +42,11 @@ function realDevice(discovery: Discovery, path: string): string | undefined {
  * `attributes` (the folder with its numa_node and local_cpus) says.
  */
 export function placeOf(discovery: Discovery, real: string, attributes: string): Place {
-  const pciAddress = pciFunctionOf(discovery, real);
-  if (pciAddress !== null) {
-    const device = discovery.facts.pci.find((one) => one.address === pciAddress);
-    if (device !== undefined) return { pciAddress, numaNode: device.numaNode, localCpus: device.localCpus };
+  const functions = pciIndex(discovery.facts.pci);
+  const innermost = pciAddressesIn(real).findLast((address) => functions.has(address));
+  const device = innermost === undefined ? undefined : functions.get(innermost);
+  if (device !== undefined) {
+    return { pciAddress: device.address, numaNode: device.numaNode, localCpus: device.localCpus };
   }
   const numaNode = readNode(discovery, `${attributes}/numa_node`);
   return { pciAddress: null, numaNode, localCpus: readLocalCpus(discovery, attributes, numaNode) };
@@ -54,11 +55,4 @@ export function placeOf(discovery: Discovery, real: string, attributes: string):
 /** Near a node and on no PCI bus. */
 export function placeAt(discovery: Discovery, numaNode: number | null): Place {
   return { pciAddress: null, numaNode, localCpus: nodeCpus(discovery, numaNode) };
-}
-
-/** The innermost function on a path that the PCI source has listed. */
-function pciFunctionOf(discovery: Discovery, real: string): string | null {
-  if (discovery.facts.pci.length === 0) return null;
-  const { facts } = discovery;
-  return pciAddressesIn(real).findLast((address) => facts.pci.some((one) => one.address === address)) ?? null;
 }

@@ -1,11 +1,11 @@
 import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
-import type { CxlDecoder, CxlMemdev, CxlRegion, LinkProperties } from "../../model/facts.ts";
+import type { CxlDecoder, CxlMemdev, CxlRegion, DaxDevice, LinkProperties } from "../../model/facts.ts";
 import { OBJECT_VERSION } from "../../model/machine.ts";
 import { numbered } from "../attribute.ts";
 import { readAccess } from "../memory/access.ts";
 import type { Discovery, Source } from "../source.ts";
 import { placeOf } from "./class-device.ts";
-import { cpuReaches, nearCpus, nearestByDistance } from "./near.ts";
+import { hostReaches, nearCpus, nearestByDistance } from "./near.ts";
 import { baseName, nodeCpus, readBytes, readNode, readNumber, readWord } from "./values.ts";
 
 const DEVICES = "sys/bus/cxl/devices";
@@ -28,11 +28,16 @@ export const cxl: Source = {
       else if (/^decoder\d+\.\d+$/.test(name)) facts.cxlDecoders.push(readDecoder(discovery, name));
     }
     // Regions are put together from decoders, which stand for memory devices.
+    const daxOfRegion = Map.groupBy(facts.dax, ({ parent }) => regionIn(parent));
     for (const name of names) {
-      if (/^region\d+$/.test(name)) facts.cxlRegions.push(readRegion(discovery, name));
+      if (!/^region\d+$/.test(name)) continue;
+      const devices = daxOfRegion.get(name) ?? [];
+      const region = readRegion(discovery, name, devices);
+      facts.cxlRegions.push(region);
+      addRegionReaches(discovery, region, devices);
     }
-    for (const region of facts.cxlRegions) addRegionReaches(discovery, region);
-    addUnusedMemory(discovery);
+    addUnassignedMemory(discovery);
+    addIdleRegions(discovery);
   },
 };
 
@@ -91,7 +96,7 @@ function readDecoder(discovery: Discovery, name: string): CxlDecoder {
   };
 }
 
-function readRegion(discovery: Discovery, name: string): CxlRegion {
+function readRegion(discovery: Discovery, name: string, devices: readonly DaxDevice[]): CxlRegion {
   const path = `${DEVICES}/${name}`;
   const targets = numbered(discovery, path, "target")
     .slice(0, REGION_TARGETS_MAX)
@@ -106,7 +111,7 @@ function readRegion(discovery: Discovery, name: string): CxlRegion {
     targets,
     memdevs: [...new Set(memdevs)],
     committed: readNumber(discovery, `${path}/commit`, FLAG_RANGE) === 1,
-    numaNode: daxOf(discovery, name).find(({ driver }) => driver === "kmem")?.targetNode ?? null,
+    numaNode: devices.find(({ driver }) => driver === "kmem")?.targetNode ?? null,
     // What the kernel reckons out of the devices' own tables (CDAT) and the way to them.
     access: readAccess(discovery, { directory: path, label: name, origin: "cdat" }),
   };
@@ -121,18 +126,13 @@ function memdevOf(discovery: Discovery, decoder: string): string | null {
   return /^mem\d+$/.test(name) ? name : null;
 }
 
-/** DAX devices on a region. */
-function daxOf(discovery: Discovery, region: string): Discovery["facts"]["dax"] {
-  return discovery.facts.dax.filter(({ parent }) => parent.split("/").includes(region) && isCxlPath(parent));
-}
-
-/** `region1` is what regions of CXL and of persistent memory are both called. */
-function isCxlPath(parent: string): boolean {
-  return parent.includes("/dax_region");
+/** The CXL region that a DAX device lies in: `…/region1/dax_region1`. Regions of persistent memory have the same names. */
+function regionIn(parent: string): string {
+  return /\/(region\d+)\/dax_region\d+(\/|$)/.exec(parent)?.[1] ?? "";
 }
 
 /** CPUs reach a region's memory over CXL, those nearest to it with the numbers that the kernel has reckoned. */
-function addRegionReaches(discovery: Discovery, region: CxlRegion): void {
+function addRegionReaches(discovery: Discovery, region: CxlRegion, devices: readonly DaxDevice[]): void {
   const { facts } = discovery;
   // Class 1 is that of the nearest CPUs; class 0 may be that of another initiator.
   const access = region.access.find(({ index }) => index === 1) ?? region.access[0];
@@ -150,7 +150,7 @@ function addRegionReaches(discovery: Discovery, region: CxlRegion): void {
     writeLatency,
     coherent: true,
   };
-  for (const device of daxOf(discovery, region.name)) {
+  for (const device of devices) {
     const isNode = device.driver === "kmem";
     const target = isNode ? `node${device.targetNode}` : device.name;
     if (isNode && !facts.nodes.some((node) => node.index === device.targetNode)) continue;
@@ -158,26 +158,27 @@ function addRegionReaches(discovery: Discovery, region: CxlRegion): void {
     const numaNode = isNode ? device.targetNode : device.numaNode;
     const stated = nearCpus(facts, { numaNode, localCpus: nodeCpus(discovery, numaNode) });
     const near = stated.length > 0 || numaNode === null ? stated : nearestByDistance(facts, numaNode);
-    facts.reaches.push(...cpuReaches(facts, target, { medium: "cxl", near, properties }));
+    facts.reaches.push(...hostReaches(facts, target, { medium: "cxl", near, properties }));
   }
 }
 
 /**
- * Memory of CXL devices that is neither system memory nor a DAX device nor a disk yet: a target that nothing
- * reaches until it is put to use, with the reason in its label.
+ * Memory of CXL devices that is in no region, and so neither system memory nor a DAX device nor a disk: a target that
+ * nothing reaches until it is put to use, with the reason in its label.
  */
-function addUnusedMemory(discovery: Discovery): void {
+function addUnassignedMemory(discovery: Discovery): void {
   const { facts } = discovery;
+  const mapped = mappedBytes(discovery);
   for (const memdev of facts.cxlMemdevs) {
     for (const [part, size] of [
       ["ram", memdev.ramSize],
       ["pmem", memdev.pmemSize],
     ] as const) {
-      if (size === null || size === 0) continue;
-      const free = size - mappedBytes(discovery, memdev.name, part);
+      const id = `${memdev.name}/${part}`;
+      const free = (size ?? 0) - (mapped.get(id) ?? 0);
       if (free <= 0) continue;
       const words = part === "ram" ? "volatile" : "persistent";
-      addIdleTarget(discovery, `${memdev.name}/${part}`, {
+      addIdleTarget(discovery, id, {
         part,
         size: free,
         reason: `the ${words} part of CXL memory device ${memdev.name}`,
@@ -185,7 +186,23 @@ function addUnusedMemory(discovery: Discovery): void {
       });
     }
   }
-  for (const region of facts.cxlRegions) {
+}
+
+/** Bytes of the volatile and the persistent part of each memory device (`mem0/ram`) that decoders map into regions. */
+function mappedBytes(discovery: Discovery): ReadonlyMap<string, number> {
+  const mapped = new Map<string, number>();
+  for (const { name, mode, region } of discovery.facts.cxlDecoders) {
+    if (region === null || (mode !== "ram" && mode !== "pmem")) continue;
+    const key = `${memdevOf(discovery, name)}/${mode}`;
+    const bytes = readBytes(discovery, `${DEVICES}/${name}/dpa_size`) ?? 0;
+    mapped.set(key, (mapped.get(key) ?? 0) + bytes);
+  }
+  return mapped;
+}
+
+/** Regions of persistent CXL memory that nobody has put to use yet. */
+function addIdleRegions(discovery: Discovery): void {
+  for (const region of discovery.facts.cxlRegions) {
     if (region.mode !== "pmem" || !isIdle(discovery, region)) continue;
     addIdleTarget(discovery, region.name, {
       part: "pmem",
@@ -194,15 +211,6 @@ function addUnusedMemory(discovery: Discovery): void {
       label: `${region.name}, which has no namespace yet`,
     });
   }
-}
-
-/** Bytes of a device's volatile or persistent part that its decoders map into regions. */
-function mappedBytes(discovery: Discovery, memdev: string, part: "ram" | "pmem"): number {
-  return discovery.facts.cxlDecoders
-    .filter(
-      ({ mode, region, name }) => mode === part && region !== null && memdevOf(discovery, name) === memdev,
-    )
-    .reduce((sum, { name }) => sum + (readBytes(discovery, `${DEVICES}/${name}/dpa_size`) ?? 0), 0);
 }
 
 /** A region of persistent memory of which no namespace has anything, that is known. */

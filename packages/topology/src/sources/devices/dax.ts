@@ -4,7 +4,7 @@ import { OBJECT_VERSION } from "../../model/machine.ts";
 import type { Discovery, Source } from "../source.ts";
 import { readDeviceNumber } from "./block.ts";
 import { type Place, placeAt, placeOf } from "./class-device.ts";
-import { cpuReaches, nearCpus } from "./near.ts";
+import { hostReaches, nearCpus } from "./near.ts";
 import { baseName, readBytes, readEvent, readNode } from "./values.ts";
 
 const KIB = 1024;
@@ -84,7 +84,7 @@ function addTarget(discovery: Discovery, device: DaxDevice, place: Place): void 
   });
   if (!usable) return;
   facts.reaches.push(
-    ...cpuReaches(facts, device.name, {
+    ...hostReaches(facts, device.name, {
       medium: device.kind.kind === "cxl" ? "cxl" : "memory",
       near: nearCpus(facts, place),
       properties: { ...UNKNOWN_PROPERTIES, coherent: true },

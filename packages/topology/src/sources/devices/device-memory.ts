@@ -18,9 +18,16 @@ export const deviceMemory: Source = {
   name: "device-memory",
   after: ["initiators", "drm", "coprocessor"],
   discover(discovery) {
-    for (const device of [...discovery.facts.devices]) {
-      if (device.kernelClass === "drm" && /^card\d+$/.test(device.name)) addGpuMemory(discovery, device);
-      else if (device.type === "coprocessor") addCoprocessorMemory(discovery, device);
+    const { facts } = discovery;
+    const byName = new Map(
+      facts.initiatorFacts.flatMap((one) => [one.id, ...one.aliases].map((name) => [name, one])),
+    );
+    for (const device of facts.devices) {
+      const initiator = byName.get(device.pciAddress ?? device.name) ?? byName.get(device.name);
+      if (initiator === undefined) continue;
+      if (device.kernelClass === "drm" && /^card\d+$/.test(device.name)) {
+        addGpuMemory(discovery, device, initiator);
+      } else if (device.type === "coprocessor") addCoprocessorMemory(discovery, device, initiator);
     }
   },
 };
@@ -45,13 +52,6 @@ export function addDeviceMemory(discovery: Discovery, memory: DeviceMemory): voi
   facts.reaches.push({ initiator, target: memory.id, medium: "memory", properties: UNKNOWN_PROPERTIES });
 }
 
-/** The initiator that a device of the operating system is, or belongs to. */
-export function initiatorOf(discovery: Discovery, device: OsDevice): InitiatorFact | undefined {
-  return discovery.facts.initiatorFacts.find(
-    ({ id, aliases }) => id === (device.pciAddress ?? device.name) || aliases.includes(device.name),
-  );
-}
-
 interface GpuMemory {
   readonly size: ByteCount;
   readonly free: ByteCount | null;
@@ -61,11 +61,10 @@ interface GpuMemory {
   readonly file: string;
 }
 
-function addGpuMemory(discovery: Discovery, card: OsDevice): void {
-  const initiator = initiatorOf(discovery, card);
+function addGpuMemory(discovery: Discovery, card: OsDevice, initiator: InitiatorFact): void {
   const path = `sys/class/drm/${card.name}`;
   const memory = amdMemory(discovery, path) ?? intelMemory(discovery, path);
-  if (initiator === undefined || memory === null) return;
+  if (memory === null) return;
   const id = `${initiator.id}/vram`;
   addDeviceMemory(discovery, {
     id,
@@ -135,11 +134,10 @@ function addCpuReaches(
 /** Sizes in KiB, under the names that their sources gave them. */
 const COPROCESSOR_SIZES = ["VectorEngineMemorySize", "MICMemorySize"];
 
-function addCoprocessorMemory(discovery: Discovery, device: OsDevice): void {
-  const initiator = initiatorOf(discovery, device);
+function addCoprocessorMemory(discovery: Discovery, device: OsDevice, initiator: InitiatorFact): void {
   const stated = COPROCESSOR_SIZES.map((key) => device.info[key]).find((size) => size !== undefined);
   const kib = Number(stated ?? "0");
-  if (initiator === undefined || !(kib > 0)) return;
+  if (!(kib > 0)) return;
   addDeviceMemory(discovery, {
     id: `${initiator.id}/memory`,
     initiator: initiator.id,

@@ -2,9 +2,10 @@ import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import type { InitiatorType, OsDevice, PciDevice } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
 import { OBJECT_VERSION } from "../../model/machine.ts";
+import { pciIndex } from "../pci/address.ts";
 import { pathBandwidth } from "../pci/link.ts";
 import type { Discovery, Source } from "../source.ts";
-import { nearCpus, onlyNode } from "./near.ts";
+import { listedNode, nearCpus, onlyNode } from "./near.ts";
 
 /** PCI classes (and single subclasses, which come first) of what moves memory worth naming. */
 const SUBCLASSES: ReadonlyMap<number, InitiatorType> = new Map([
@@ -45,7 +46,7 @@ export const initiators: Source = {
       if (known === undefined) byFunction.set(key, [device]);
       else known.push(device);
     }
-    const byAddress = new Map(facts.pci.map((device) => [device.address, device]));
+    const byAddress = pciIndex(facts.pci);
     for (const device of facts.pci) {
       const type = typeOf(device, byFunction.get(device.address) ?? []);
       if (type === null) continue;
@@ -57,7 +58,7 @@ export const initiators: Source = {
         aliases: aliasesOf(byFunction.get(device.address) ?? []),
         label: device.label,
         cpus: IndexSet.EMPTY,
-        numaNode: device.numaNode ?? onlyNode(near),
+        numaNode: listedNode(facts, device.numaNode) ?? onlyNode(near),
         pciAddress: device.address,
       });
       const bandwidth = pathBandwidth(device, byAddress);
@@ -138,7 +139,7 @@ function addWithoutPci(discovery: Discovery, devices: readonly OsDevice[]): void
       aliases: own.map(({ name }) => name).filter((name) => name !== id),
       label: null,
       cpus: IndexSet.EMPTY,
-      numaNode: first.numaNode ?? onlyNode(near),
+      numaNode: listedNode(facts, first.numaNode) ?? onlyNode(near),
       pciAddress: null,
     });
     facts.attachments.push({ initiator: id, near, medium: "unknown", properties: UNKNOWN_PROPERTIES });

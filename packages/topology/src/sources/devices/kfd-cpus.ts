@@ -73,16 +73,19 @@ function makeNodes(discovery: Discovery, agents: readonly RawAgent[]): void {
 
 /** Null unless every pair has a link. */
 function distancesOf(agents: readonly RawAgent[]): DistanceMatrix | null {
+  if (agents.length < 2) return null;
   const values: number[] = [];
   for (const from of agents) {
+    const weights = new Map(
+      from.links
+        .filter(({ list, linkType }) => list === "io" && CPU_LINK_TYPES.includes(linkType))
+        .map(({ to, weight }) => [to, weight ?? 0]),
+    );
     for (const to of agents) {
-      const link = from.links.find(
-        (one) => one.list === "io" && one.to === to.node && CPU_LINK_TYPES.includes(one.linkType),
-      );
-      const distance = from === to ? DISTANCE_LOCAL : (link?.weight ?? 0);
+      const distance = from === to ? DISTANCE_LOCAL : (weights.get(to.node) ?? 0);
       if (distance === 0) return null;
       values.push(distance);
     }
   }
-  return agents.length < 2 ? null : { name: "NUMALatency", nodes: agents.map((_, index) => index), values };
+  return { name: "NUMALatency", nodes: agents.map((_, index) => index), values };
 }

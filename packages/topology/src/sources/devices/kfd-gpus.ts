@@ -1,5 +1,5 @@
 import { parsePciAddress } from "../../model/io-tree.ts";
-import { formatPciAddress } from "../pci/address.ts";
+import { formatPciAddress, pciIndex } from "../pci/address.ts";
 import type { Discovery } from "../source.ts";
 import type { RawAgent } from "./kfd-read.ts";
 
@@ -62,8 +62,8 @@ function groupByDevice(agents: readonly RawAgent[]): Located[][] {
 }
 
 function arePartitions(discovery: Discovery, group: readonly Located[]): boolean {
-  const { pci } = discovery.facts;
-  const exists = (address: string): boolean => pci.some((device) => device.address === address);
+  const functions = pciIndex(discovery.facts.pci);
+  const exists = (address: string): boolean => functions.has(address);
   const addresses = new Set(group.map(({ address }) => address));
   if (addresses.size < group.length || group.some(({ partition }) => partition > 0)) return true;
   // Functions that are all there are devices of their own.

@@ -1,12 +1,11 @@
 import type { KfdLink, KfdMemoryBank, LinkMedium } from "../../model/facts.ts";
+import { KFD_TOPOLOGY } from "../../tree/locate.ts";
 import { quoted } from "../attribute.ts";
 import { formatPciAddress } from "../pci/address.ts";
 import type { Discovery } from "../source.ts";
 
-/** Where the driver has its view. */
-const PATHS = ["sys/class/kfd/kfd/topology/nodes", "sys/devices/virtual/kfd/kfd/topology/nodes"];
-/** A capture may hold that part alone, with or without the folder `topology`. */
-const BARE_PATHS = ["topology/nodes", "nodes"];
+/** Where the driver has its view (a capture that holds nothing else is seen as if it lay there). */
+const PATHS = [`${KFD_TOPOLOGY}/nodes`, "sys/devices/virtual/kfd/kfd/topology/nodes"];
 const MEGABYTE = 1e6;
 /** Agents, and links of one agent, at most: the kernel's own limit is 128 agents. */
 export const AGENTS_MAX = 4096;
@@ -50,8 +49,7 @@ export interface RawAgent {
 
 /** The folder `nodes` of the driver's view, or undefined when there is none. */
 export function kfdNodes(discovery: Discovery): string | undefined {
-  const paths = discovery.tree.live ? PATHS : [...PATHS, ...BARE_PATHS];
-  return paths.find((path) => discovery.tree.exists(path));
+  return PATHS.find((path) => discovery.tree.exists(path));
 }
 
 /** Reads the agents below a folder `nodes`, by rising number. */

@@ -29,6 +29,11 @@ export function onlyNode(near: readonly string[]): number | null {
   return near.length === 1 && first !== undefined ? Number(first.slice("node".length)) : null;
 }
 
+/** A node that a device names, null when there is no such node. */
+export function listedNode(facts: Pick<Facts, "nodes">, node: number | null): number | null {
+  return facts.nodes.some(({ index }) => index === node) ? node : null;
+}
+
 /** Ids of the CPU initiators nearest to a node by the firmware's distances; empty when there are none. */
 export function nearestByDistance(facts: Pick<Facts, "nodes" | "distances">, node: number): string[] {
   const matrix = facts.distances.find(({ nodes }) => nodes.includes(node));
@@ -43,19 +48,28 @@ export function nearestByDistance(facts: Pick<Facts, "nodes" | "distances">, nod
   return distances.filter(({ distance }) => distance === least).map(({ id }) => id);
 }
 
-/** All CPUs can use a memory; those near it get `near`, the others what is not known. */
-export function cpuReaches(
-  facts: Pick<Facts, "nodes">,
-  target: string,
-  link: {
-    readonly medium: LinkMedium;
-    readonly near: readonly string[];
-    readonly properties: LinkProperties;
-  },
-): Reach[] {
+/** How nodes reach a memory: those near it with these properties, the others with nothing known but the flags. */
+export interface NodeLink {
+  readonly medium: LinkMedium;
+  readonly near: readonly string[];
+  readonly properties: LinkProperties;
+}
+
+/** All CPUs can use a memory. */
+export function cpuReaches(facts: Pick<Facts, "nodes">, target: string, link: NodeLink): Reach[] {
+  return reachesOf(cpuNodes(facts), target, link);
+}
+
+/** All CPUs, and what has a node's place without CPUs (a generic initiator), can use memory of the host itself. */
+export function hostReaches(facts: Pick<Facts, "nodes">, target: string, link: NodeLink): Reach[] {
+  const nodes = facts.nodes.filter((node) => node.online && (!node.cpus.isEmpty || node.genericInitiator));
+  return reachesOf(nodes, target, link);
+}
+
+function reachesOf(nodes: readonly NumaNode[], target: string, link: NodeLink): Reach[] {
   const { coherent, atomics } = link.properties;
   const far: LinkProperties = { ...UNKNOWN_PROPERTIES, coherent, atomics };
-  return cpuNodes(facts).map((node) => {
+  return nodes.map((node) => {
     const initiator = nodeId(node);
     const properties = link.near.includes(initiator) ? link.properties : far;
     return { initiator, target, medium: link.medium, properties };

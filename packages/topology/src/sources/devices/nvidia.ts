@@ -8,6 +8,8 @@ import type { Discovery, Source } from "../source.ts";
 import { addDeviceMemory } from "./device-memory.ts";
 
 const GPUS = "proc/driver/nvidia/gpus";
+/** GPUs of one machine, at most. */
+const GPUS_MAX = 4096;
 
 /**
  * GPUs of NVIDIA's own driver. Where a GPU's memory is a NUMA node (POWER9, Grace: coherent with the CPUs, over
@@ -17,7 +19,7 @@ export const nvidia: Source = {
   name: "nvidia",
   after: ["numa", "pci", "initiators", "device-memory"],
   discover(discovery) {
-    for (const name of discovery.tree.list(GPUS)) {
+    for (const name of discovery.tree.list(GPUS).slice(0, GPUS_MAX)) {
       const address = name.toLowerCase();
       if (parsePciAddress(address) === undefined) {
         discovery.warn(`${GPUS}/${name}`, "is not named as a PCI address");

@@ -2,7 +2,7 @@ import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import type { PmemRegion } from "../../model/facts.ts";
 import { OBJECT_VERSION } from "../../model/machine.ts";
 import type { Discovery, Source } from "../source.ts";
-import { cpuReaches, nearCpus } from "./near.ts";
+import { hostReaches, nearCpus } from "./near.ts";
 import { baseName, readBytes, readNode, readWord } from "./values.ts";
 
 const DEVICES = "sys/bus/nd/devices";
@@ -96,7 +96,7 @@ function addFileTargets(discovery: Discovery): void {
       label: `files on /dev/${device.name}, mounted with dax`,
     });
     facts.reaches.push(
-      ...cpuReaches(facts, device.name, {
+      ...hostReaches(facts, device.name, {
         medium: "memory",
         near: nearCpus(facts, device),
         properties: { ...UNKNOWN_PROPERTIES, coherent: true },

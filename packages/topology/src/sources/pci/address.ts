@@ -1,3 +1,4 @@
+import type { PciDevice } from "../../model/facts.ts";
 import { type PciAddress, parsePciAddress } from "../../model/io-tree.ts";
 
 /** As the kernel prints it: a domain of at least four digits. */
@@ -27,4 +28,16 @@ export function bridgesAboveIn(path: string): string[] {
   const parts = path.split("/").slice(0, -1);
   const root = parts.findLastIndex((part) => parsePciAddress(part) === undefined);
   return parts.slice(root + 1);
+}
+
+const indexes = new WeakMap<readonly PciDevice[], ReadonlyMap<string, PciDevice>>();
+
+/** PCI functions by address; for a list that is complete, as it is once the PCI source has run. */
+export function pciIndex(devices: readonly PciDevice[]): ReadonlyMap<string, PciDevice> {
+  let index = indexes.get(devices);
+  if (index === undefined || index.size !== devices.length) {
+    index = new Map(devices.map((device) => [device.address, device]));
+    indexes.set(devices, index);
+  }
+  return index;
 }

@@ -196,13 +196,15 @@ function readIommuGroups(discovery: Discovery): Map<string, number> {
  */
 function withParents(found: readonly Found[]): PciDevice[] {
   const listed = new Set(found.map(({ device }) => device.address));
-  const bridges = found.filter(({ device }) => device.bridge !== null);
+  const bridges = found.some(({ above }) => above === null)
+    ? bridgesToBuses(found)
+    : new Map<string, string>();
   const parents = new Map<string, string>();
   for (const one of found) {
     // One that is not listed (a capture may lack it) cannot be named.
     const above =
       one.above === null
-        ? bridgeTo(one.address, bridges)
+        ? bridges.get(`${one.address.domain}:${one.address.bus}`)
         : one.above.findLast((address) => listed.has(address));
     if (above !== undefined) parents.set(one.device.address, above);
   }
@@ -225,15 +227,19 @@ function withParents(found: readonly Found[]): PciDevice[] {
   }));
 }
 
-/** The innermost bridge to a bus: of those that lead to it, the one with the fewest buses behind it. */
-function bridgeTo(address: PciAddress, bridges: readonly Found[]): string | undefined {
-  let best: { readonly address: string; readonly buses: number } | null = null;
-  for (const { address: at, device } of bridges) {
-    const { secondaryBus, subordinateBus } = device.bridge ?? { secondaryBus: 0, subordinateBus: -1 };
-    if (at.domain !== address.domain || secondaryBus <= at.bus) continue;
-    if (address.bus < secondaryBus || address.bus > subordinateBus) continue;
+/** For each bus (`domain:bus`) the innermost bridge to it: of those that lead to it, the one with the fewest buses behind it. */
+function bridgesToBuses(found: readonly Found[]): ReadonlyMap<string, string> {
+  const innermost = new Map<string, { readonly address: string; readonly buses: number }>();
+  for (const { address, device } of found) {
+    if (device.bridge === null) continue;
+    const { secondaryBus, subordinateBus } = device.bridge;
     const buses = subordinateBus - secondaryBus;
-    if (best === null || buses < best.buses) best = { address: device.address, buses };
+    for (let bus = secondaryBus; bus <= subordinateBus && secondaryBus > address.bus; bus++) {
+      const key = `${address.domain}:${bus}`;
+      if (buses < (innermost.get(key)?.buses ?? Number.POSITIVE_INFINITY)) {
+        innermost.set(key, { address: device.address, buses });
+      }
+    }
   }
-  return best?.address;
+  return new Map([...innermost].map(([bus, { address }]) => [bus, address]));
 }
