@@ -142,15 +142,40 @@ async function openDocument(chunks: Chunks, source: string): Promise<Machine> {
     const { readHwlocXml } = await import("./formats/hwloc-xml/read.ts");
     return assemble(readHwlocXml(text), { kind: "hwloc-xml", path: source });
   }
-  throw notUnderstood(source, "it is none of the formats that are read");
+  if (first === "{") {
+    const { readJson } = await import("./formats/json/read.ts");
+    return readJson(text, source);
+  }
+  // YAML can be any text: the version that a spec must state tells one from a letter to mother.
+  if (!/^["']?hms-spec["']?\s*:/m.test(text))
+    throw notUnderstood(source, "it is none of them (a spec has a line `hms-spec: 1`)");
+  const [{ readSpec }, { SPEC_NAME_KEY }] = await Promise.all([
+    import("./formats/spec/read.ts"),
+    import("./formats/spec/words.ts"),
+  ]);
+  const facts = readSpec(text, source);
+  return assemble(facts, { kind: "spec", path: source }, facts.info[SPEC_NAME_KEY]);
 }
 
-/** What is no file: a shipped machine, or a spec given as a short string. */
+/** What is no file: a machine that ships with hms, or a spec given in one line. */
 async function openName(source: string): Promise<Machine> {
+  const { isShortSpec, machineNames, machinePath, readMachine } = await import("./formats/spec/machines.ts");
+  if (machinePath(source) !== undefined) return readMachine(source);
+  if (isShortSpec(source)) {
+    const { readShortSpec } = await import("./formats/spec/read.ts");
+    return assemble(readShortSpec(source), { kind: "spec", path: source }, "spec");
+  }
+  const { nearest } = await import("./query/names.ts");
+  const names = machineNames();
+  const near = nearest(source, names);
+  const hint =
+    near.length > 0
+      ? `did you mean the machine ${near.join(" or ")}?`
+      : `give ${KNOWN}, or a machine that ships with hms: ${names.join(", ")}.`;
   throw new HmsError(
     "INPUT_NOT_FOUND",
     "ENOENT",
-    `Open ${JSON.stringify(source)}: there is no such file or folder; give ${KNOWN}.`,
+    `Open ${JSON.stringify(source)}: there is no such file or folder; ${hint}`,
   );
 }
 

@@ -1,8 +1,10 @@
-import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import type { Warning } from "../model/facts.ts";
 import { NO_VALUE } from "./linked.ts";
 import { naturalOrder } from "./natural.ts";
 import { type FileTree, LIST_NAMES_MAX, TEXT_BYTES_MAX } from "./tree.ts";
+
+// An import of node:fs loads its promises and streams too, which takes longer than reading a small machine.
+const { existsSync, readdirSync, readFileSync, realpathSync } = process.getBuiltinModule("node:fs");
 
 /** The files of the running machine: the kernel follows the links, and nothing is kept. */
 export class LiveTree implements FileTree {

@@ -1,0 +1,15 @@
+import type { CommandEntry } from "./command.ts";
+
+/** Every command, in the order of the help. Each is loaded only when it is called. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: "topo",
+    summary: "Show the memories of a machine, what reaches them and what each costs",
+    load: async () => (await import("./commands/topo.ts")).topo,
+  },
+  {
+    name: "pick",
+    summary: "List the memories that suit the given initiators, best first, and why",
+    load: async () => (await import("./commands/pick.ts")).pick,
+  },
+];
