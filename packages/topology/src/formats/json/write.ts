@@ -49,16 +49,18 @@ function write(value: unknown, kind: Kind, indent: string): string {
       return `"${value instanceof IndexSet ? value.toList() : ""}"`;
     case "list": {
       const items = (value as readonly unknown[]).map((item) => write(item, kind.of.kind, indent + INDENT));
-      // Matrices and lists of numbers stay in a line, however long it is: nobody reads a number a line.
-      return join("[", items, "]", indent, kind.of.kind.is === "number");
+      const of = kind.of.kind.is;
+      // Numbers stay in a line, however long it is: nobody reads a number a line. Objects have a line each.
+      const fit = of === "number" ? "always" : of === "object" && items.length > 1 ? "never" : "if-short";
+      return join("[", items, "]", indent, fit);
     }
     case "texts": {
       const texts = Object.entries(value as Readonly<Record<string, string>>);
       const fields = texts.map(([name, text]) => `${JSON.stringify(name)}: ${JSON.stringify(text)}`);
-      return join("{", fields, "}", indent, false);
+      return join("{", fields, "}", indent, "if-short");
     }
     case "object":
-      return join("{", writeFields(value as object, kind.entries, indent + INDENT), "}", indent, false);
+      return join("{", writeFields(value as object, kind.entries, indent + INDENT), "}", indent, "if-short");
     default:
       return JSON.stringify(value) ?? "null";
   }
@@ -69,19 +71,13 @@ function join(
   items: readonly string[],
   close: string,
   indent: string,
-  oneLine: boolean,
+  inOneLine: "always" | "if-short" | "never",
 ): string {
   if (items.length === 0) return open + close;
-  let length = indent.length;
-  let lines = false;
-  for (const item of items) {
-    length += item.length + 2;
-    if (item.includes("\n")) lines = true;
-  }
-  if (oneLine) return `${open}${items.join(", ")}${close}`;
-  if (!lines && length <= LINE_MAX) {
-    return open === "{" ? `{ ${items.join(", ")} }` : `${open}${items.join(", ")}${close}`;
-  }
+  const blank = open === "{" ? " " : "";
+  const length = items.reduce((sum, item) => sum + item.length + 2, indent.length);
+  const short = inOneLine === "if-short" && length <= LINE_MAX && !items.some((item) => item.includes("\n"));
+  if (short || inOneLine === "always") return `${open}${blank}${items.join(", ")}${blank}${close}`;
   const inner = `\n${indent}${INDENT}`;
   return `${open}${inner}${items.join(`,${inner}`)}\n${indent}${close}`;
 }

@@ -28,10 +28,10 @@ export function writeNode(writer: Writer, node: NumaNode, cpus: Written): Writte
         .map((cache) => ({
           level: cache.level,
           size: writeSize(cache.size),
-          line: cache.lineSize,
-          associativity: cache.associativity,
-          write: cache.writePolicy,
-          mode: cache.addressMode,
+          line: cache.lineSize === 0 ? undefined : cache.lineSize,
+          associativity: unlessUnknown(cache.associativity),
+          write: unlessUnknown(cache.writePolicy),
+          mode: unlessUnknown(cache.addressMode),
         })),
     ),
     info: info(node.info),
@@ -56,7 +56,8 @@ export function writeDevice(writer: Writer, initiator: Initiator): Written | nul
   if (followsFromNode(machine, initiator)) return null;
   const { id, cpus, numaNode, pciAddress } = initiator;
   const node = machine.nodes.find((one) => one.index === numaNode);
-  const isNear = node?.nearCpus.equals(cpus) === true;
+  const nearNode = node?.cpus.isEmpty === true ? node.nearCpus : node?.cpus;
+  const isNear = nearNode?.equals(cpus) === true;
   const pci = machine.pci.find((one) => one.address === pciAddress);
   const hex = (value: number): string => value.toString(16).padStart(4, "0");
   return {
