@@ -1,0 +1,259 @@
+import { HmsError } from "@hms/topology";
+import { runOut } from "./bring-home.ts";
+import { CAUSE, type Cause, LOSS, LOSS_NAMES, type LossReason } from "./cause.ts";
+import type { Core } from "./core.ts";
+import type { DeviceMemory } from "./device-memory.ts";
+import { COHERENT, KIND, PRIVATE } from "./entry.ts";
+import { OK } from "./errno.ts";
+import type { Migration } from "./migration.ts";
+import { SELECT_COHERENT, SELECT_PEERS, SELECT_PRIVATE, SELECT_SYSTEM } from "./migration-status.ts";
+import type { Space } from "./space.ts";
+import { HUGE_PAGES, isRange, type PageCount, type PageIndex } from "./units.ts";
+import { decide } from "./verdict.ts";
+
+/** What is to be moved, and where to. */
+export interface MigrateRequest {
+  readonly space: Space;
+  readonly first: PageIndex;
+  readonly count: PageCount;
+  /** Null: the host's memory. */
+  readonly to: DeviceMemory | null;
+  /** What `explain` says; default `CAUSE.migrate`. */
+  readonly cause?: Cause;
+  /** Read-only duplicates at the destination instead of a move; only to a device. */
+  readonly duplicate?: boolean;
+}
+
+/** Pages that did not move, and why. */
+export interface Kept {
+  readonly first: PageIndex;
+  readonly count: PageCount;
+  readonly reason: LossReason;
+  /** The reason in words. */
+  readonly why: string;
+}
+
+/** What became of a migration. */
+export interface MoveReport {
+  readonly moved: PageCount;
+  /** Runs of pages that stayed where they were, in order; those that were there already are not among them. */
+  readonly kept: readonly Kept[];
+}
+
+class Report {
+  moved = 0;
+  readonly kept: Kept[] = [];
+
+  keep(first: PageIndex, count: PageCount, reason: LossReason): void {
+    if (reason === LOSS.already || count === 0) return;
+    const last = this.kept[this.kept.length - 1];
+    if (last !== undefined && last.reason === reason && last.first + last.count === first) {
+      this.kept[this.kept.length - 1] = { ...last, count: last.count + count };
+    } else {
+      this.kept.push({ first, count, reason, why: LOSS_NAMES[reason] ?? "unknown" });
+    }
+  }
+}
+
+/** Moves a range, region by region in batches of 2 MiB; never fails for single pages. */
+export function migrate(core: Core, ask: MigrateRequest): MoveReport {
+  const { space, first, count, to } = ask;
+  if (!isRange(first, count)) {
+    throw new HmsError(
+      "BAD_RANGE",
+      "EINVAL",
+      `Migrating failed: the range must have at least one page and end by 2^36, not ${count} pages from ${first} on.`,
+    );
+  }
+  space.expectOpen("Migrating");
+  to?.device.expectPresent(`Migrating to ${to.name}`);
+  const report = new Report();
+  const end = first + count;
+  for (let page = first; page < end; ) {
+    const region = space.regions.at(page);
+    if (region === null || !region.migratable) {
+      const stop = Math.min(end, region?.end ?? space.regions.after(page)?.first ?? end);
+      report.keep(page, stop - page, region === null ? LOSS.absent : LOSS.immovable);
+      page = stop;
+      continue;
+    }
+    const stop = Math.min(end, region.end, page - (page % HUGE_PAGES) + HUGE_PAGES);
+    moveBatch(core, ask, page, stop - page, report);
+    page = stop;
+  }
+  return report;
+}
+
+function moveBatch(
+  core: Core,
+  ask: MigrateRequest,
+  first: PageIndex,
+  count: PageCount,
+  report: Report,
+): void {
+  const { space, to } = ask;
+  const reasons = new Uint8Array(count);
+  let cause = ask.cause ?? CAUSE.migrate;
+  let target = to;
+  if (target !== null) {
+    const decision = decide(target, "in", { space, first, count, cause, other: null });
+    if (decision.kind === "refused") {
+      report.keep(first, count, LOSS.refused);
+      return;
+    }
+    if (decision.kind === "redirected") {
+      target = decision.to;
+      cause = CAUSE.override;
+    }
+  }
+  const refusing = refusals(core, space, first, count, cause, target);
+  if (target === null) {
+    reasons.fill(LOSS.already);
+    report.moved += moveHome(core, space, first, count, cause, refusing, reasons);
+  } else {
+    report.moved += moveInto(core, target, { ...ask, first, count, cause }, refusing, reasons);
+  }
+  for (let i = 0; i < count; i++) if (reasons[i] !== LOSS.none) report.keep(first + i, 1, reasons[i] ?? 0);
+}
+
+/** Memories in the range whose drivers let nothing out now. */
+function refusals(
+  core: Core,
+  space: Space,
+  first: PageIndex,
+  count: PageCount,
+  cause: Cause,
+  other: DeviceMemory | null,
+): DeviceMemory[] {
+  return memoriesIn(core, space, first, count).filter(
+    (memory) =>
+      memory !== other && decide(memory, "out", { space, first, count, cause, other }).kind === "refused",
+  );
+}
+
+/** The device memories that pages of the range are in. */
+function memoriesIn(core: Core, space: Space, first: PageIndex, count: PageCount): DeviceMemory[] {
+  const found: DeviceMemory[] = [];
+  const chunk = space.table.at(first);
+  if (chunk === null) return found;
+  for (let index = first - chunk.first; index < first - chunk.first + count; index++) {
+    const kind = (chunk.flags[index] ?? 0) & KIND;
+    if (kind !== PRIVATE && kind !== COHERENT) continue;
+    const memory = core.memories.deviceOf(chunk.frames[index] ?? 0);
+    if (memory !== null && !memory.gone && !found.includes(memory)) found.push(memory);
+  }
+  return found;
+}
+
+/** Moves the device pages of a range to the host's memory, memory by memory. */
+function moveHome(
+  core: Core,
+  space: Space,
+  first: PageIndex,
+  count: PageCount,
+  cause: Cause,
+  refusing: readonly DeviceMemory[],
+  reasons: Uint8Array,
+): PageCount {
+  let moved = 0;
+  for (const memory of memoriesIn(core, space, first, count)) {
+    const migration = core.borrowMigration();
+    const select = SELECT_PRIVATE | SELECT_COHERENT;
+    const setup = {
+      space,
+      first,
+      count,
+      select,
+      to: null,
+      owner: memory.device,
+      from: memory,
+      cause,
+      refusing,
+    };
+    if (migration.setup(setup) === OK) {
+      runOut(memory, migration);
+      moved += migration.movedCount;
+      for (let i = 0; i < count; i++) {
+        const reason = migration.reason(i);
+        if (migration.moved(i)) reasons[i] = LOSS.none;
+        else if (reason !== LOSS.notSelected && reason !== LOSS.absent) reasons[i] = reason;
+      }
+    } else {
+      reasons.fill(LOSS.locked);
+    }
+    core.returnMigration(migration);
+  }
+  return moved;
+}
+
+/** Moves a range into a device's memory: pages of devices that cannot copy directly go by way of the host. */
+function moveInto(
+  core: Core,
+  to: DeviceMemory,
+  ask: MigrateRequest & { cause: Cause },
+  refusing: readonly DeviceMemory[],
+  reasons: Uint8Array,
+): PageCount {
+  let moved = runInto(core, to, ask, refusing, reasons);
+  if (!reasons.includes(LOSS.noPeer) || ask.duplicate === true) return moved;
+  const { space, first, count, cause } = ask;
+  moveHome(core, space, first, count, cause, [...refusing, to], new Uint8Array(count));
+  moved += runInto(core, to, ask, refusing, reasons);
+  return moved;
+}
+
+function runInto(
+  core: Core,
+  to: DeviceMemory,
+  ask: MigrateRequest & { cause: Cause },
+  refusing: readonly DeviceMemory[],
+  reasons: Uint8Array,
+): PageCount {
+  const { space, first, count, cause } = ask;
+  const migration = core.borrowMigration();
+  const select = SELECT_SYSTEM | SELECT_PEERS;
+  const errno = migration.setup({
+    space,
+    first,
+    count,
+    select,
+    to,
+    cause,
+    refusing,
+    duplicate: ask.duplicate ?? false,
+  });
+  if (errno === OK) runIn(to, migration);
+  for (let i = 0; i < count; i++) {
+    const kind = space.table.flagsAt(first + i) & KIND;
+    const onDevice = kind === PRIVATE || kind === COHERENT;
+    const inPlace = onDevice && core.memories.deviceOf(space.table.frameAt(first + i)) === to;
+    if (errno !== OK) reasons[i] = LOSS.locked;
+    else if (migration.moved(i)) reasons[i] = LOSS.none;
+    else reasons[i] = inPlace ? LOSS.already : migration.reason(i);
+  }
+  const moved = errno === OK ? migration.movedCount : 0;
+  core.returnMigration(migration);
+  return moved;
+}
+
+/** The steps of a migration into a memory after its set up. Its driver may fail: then everything stays. */
+function runIn(to: DeviceMemory, migration: Migration): void {
+  if (to.ops.migrateToDevice === undefined) {
+    migration.abort();
+    return;
+  }
+  try {
+    if (migration.collected > 0) to.ops.migrateToDevice(migration);
+  } catch (error) {
+    to.device.failed("migrateToDevice", error);
+    migration.abort();
+    return;
+  }
+  migration.pages();
+  try {
+    if (migration.movedCount > 0) to.ops.moved?.(migration);
+  } catch (error) {
+    to.device.failed("moved", error);
+  }
+  migration.finalize();
+}

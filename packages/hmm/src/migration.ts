@@ -1,0 +1,389 @@
+import { HmsError } from "@hms/topology";
+import { CAUSE, type Cause, LOSS, LOSS_NAMES, type LossReason } from "./cause.ts";
+import type { Core } from "./core.ts";
+import type { Device } from "./device.ts";
+import type { DeviceMemory } from "./device-memory.ts";
+import { EBUSY, EFAULT, EINVAL, type Errno, OK } from "./errno.ts";
+import { LOCKED } from "./frame-table.ts";
+import { collectFrames, collectRange, seizeElsewhere } from "./migration-collect.ts";
+import { commit, settle } from "./migration-commit.ts";
+import { HAS_MOVED, IS_COPIED, IS_HUGE, IS_WRITABLE, MIGRATES } from "./migration-status.ts";
+import type { Region } from "./region.ts";
+import type { Space } from "./space.ts";
+import {
+  FIRST_DEVICE_FRAME,
+  type FrameNumber,
+  HUGE_PAGES,
+  isRange,
+  NO_FRAME,
+  PAGE_BYTES,
+  type PageCount,
+  type PageIndex,
+} from "./units.ts";
+
+/** What a migration is set up with. */
+export interface MigrationSetup {
+  readonly space: Space;
+  readonly first: PageIndex;
+  readonly count: PageCount;
+  /** `SELECT_…`, or several of them. */
+  readonly select: number;
+  /** Where to; null: the host's memory. */
+  readonly to: DeviceMemory | null;
+  /** Whose memory `SELECT_PRIVATE` and `SELECT_COHERENT` mean; default: the device the migration was made for. */
+  readonly owner?: Device;
+  /** Only pages of this memory of the owner; default: of any of them. */
+  readonly from?: DeviceMemory;
+  /** Memories whose drivers let nothing out; default: none. */
+  readonly refusing?: readonly DeviceMemory[];
+  /** What `explain` says of the pages that move; default `CAUSE.migrate`. */
+  readonly cause?: Cause;
+  /** Leave the pages where they are, read-only, and put duplicates of them at the destination. */
+  readonly duplicate?: boolean;
+}
+
+const IDLE = 0;
+const COLLECTED = 1;
+const COMMITTED = 2;
+
+/**
+ * Moves pages, in the three steps of the kernel's migrate_vma: `setup` takes the selected pages out of every page
+ * table; then the driver gives each page that is `moving` a destination and copies its bytes; `pages` puts those in
+ * place; the driver maps what has `moved`; `finalize` puts the others back. Best effort throughout: `reason` says why
+ * a page did not move. Others may run during `setup`, `load`, `store` and `takeHostPages`, not between `pages` and
+ * `finalize`.
+ *
+ * Columns, made once: a migration is used again and again, and serves one range at a time.
+ */
+export class Migration {
+  readonly core: Core;
+  /** The device whose driver runs it; null: the core. */
+  readonly device: Device | null;
+  readonly capacity: PageCount;
+  /** Where each page is; NO_FRAME when nothing is there yet. */
+  readonly sources: Uint32Array;
+  readonly destinations: Uint32Array;
+  readonly status: Uint8Array;
+  readonly reasons: Uint8Array;
+  /** The space of the range; null when pages are taken by frame (eviction). */
+  space: Space | null = null;
+  region: Region | null = null;
+  first: PageIndex = 0;
+  count: PageCount = 0;
+  select = 0;
+  to: DeviceMemory | null = null;
+  owner: Device | null = null;
+  from: DeviceMemory | null = null;
+  /** Memories whose drivers let nothing out this time. */
+  refusing: readonly DeviceMemory[] = [];
+  cause: Cause = CAUSE.none;
+  duplicate = false;
+  /** While the pages of a huge page are taken together, its memory need not be split. */
+  takingHuge = false;
+  /** Pages that `setup` took. */
+  collected: PageCount = 0;
+  /** Pages that moved. */
+  movedCount: PageCount = 0;
+  #stage = IDLE;
+
+  /** `Device.migration` makes them. */
+  constructor(core: Core, device: Device | null, capacity: PageCount) {
+    this.core = core;
+    this.device = device;
+    this.capacity = capacity;
+    this.sources = new Uint32Array(capacity);
+    this.destinations = new Uint32Array(capacity);
+    this.status = new Uint8Array(capacity);
+    this.reasons = new Uint8Array(capacity);
+  }
+
+  /** Whether it is between `setup` and `finalize`. */
+  get active(): boolean {
+    return this.#stage !== IDLE;
+  }
+
+  /**
+   * Step 1. OK even if nothing could be taken. EINVAL: the range is not inside one region, or has no pages, or more
+   * than the capacity, or the region's pages do not migrate (hugetlb, DAX, inserted pages, registers); EFAULT: the
+   * space is gone; EBUSY: its regions are being changed. After an error nothing is under way. Throws EBUSY while
+   * another range is under way, ENODEV when the destination is gone.
+   */
+  setup(ask: MigrationSetup): Errno {
+    this.#expectStage(IDLE, "Setting up a migration");
+    const { space, first, count, to } = ask;
+    if (!isRange(first, count) || count > this.capacity) return EINVAL;
+    if (space.closed) return EFAULT;
+    to?.device.expectPresent(`Migrating to ${to.name}`);
+    if (!space.tryRead()) return EBUSY;
+    const region = space.regions.at(first);
+    if (region === null || first + count > region.end || !region.migratable) {
+      space.endRead();
+      return EINVAL;
+    }
+    this.#begin(count, to, ask.cause ?? CAUSE.migrate);
+    this.space = space;
+    this.region = region;
+    this.first = first;
+    this.select = ask.select;
+    this.owner = ask.owner ?? this.device;
+    this.from = ask.from ?? null;
+    this.refusing = ask.refusing ?? [];
+    this.duplicate = ask.duplicate ?? false;
+    const reason = this.duplicate ? "protection-page" : "migrate";
+    space.invalidate(first, first + count, reason, this.duplicate ? null : this.device);
+    collectRange(this, space, region);
+    space.invalidated(first, first + count);
+    seizeElsewhere(this);
+    this.#collected();
+    return OK;
+  }
+
+  /** Step 1 by pages of a memory instead of a range (the kernel's migrate_device_range). */
+  setupFrames(memory: DeviceMemory, index: number, count: PageCount, cause: Cause): void {
+    this.#expectStage(IDLE, "Setting up an eviction");
+    this.#begin(Math.min(count, this.capacity), null, cause);
+    this.space = null;
+    this.region = null;
+    this.first = index;
+    this.owner = memory.device;
+    this.from = memory;
+    this.refusing = [];
+    this.duplicate = false;
+    collectFrames(this, memory, index);
+    seizeElsewhere(this);
+    this.#collected();
+  }
+
+  #begin(count: PageCount, to: DeviceMemory | null, cause: Cause): void {
+    this.count = count;
+    this.to = to;
+    this.cause = cause;
+    this.collected = 0;
+    this.movedCount = 0;
+    this.sources.fill(NO_FRAME, 0, count);
+    this.destinations.fill(NO_FRAME, 0, count);
+    this.status.fill(0, 0, count);
+    this.reasons.fill(LOSS.absent, 0, count);
+    this.core.migrating++;
+    this.#stage = COLLECTED;
+  }
+
+  #collected(): void {
+    const { host } = this.core;
+    if (this.space !== null) host.sync(this.space, this.first, this.count);
+    host.yield("migrate-collected");
+  }
+
+  /** Whether page `i` of the range still moves. */
+  moving(i: number): boolean {
+    return ((this.status[i] ?? 0) & MIGRATES) !== 0;
+  }
+
+  /** Where page `i` is now; NO_FRAME when its bytes are zeros that are nowhere. */
+  source(i: number): FrameNumber {
+    return this.sources[i] ?? NO_FRAME;
+  }
+
+  destination(i: number): FrameNumber {
+    return this.destinations[i] ?? NO_FRAME;
+  }
+
+  /** Whether page `i` may be written at its destination. */
+  writable(i: number): boolean {
+    return ((this.status[i] ?? 0) & IS_WRITABLE) !== 0;
+  }
+
+  /** Whether pages `i` to `i + 511` are one 2 MiB page, which 512 destinations that follow each other keep whole. */
+  huge(i: number): boolean {
+    return ((this.status[i] ?? 0) & IS_HUGE) !== 0;
+  }
+
+  /** After `pages`: whether page `i` is at its destination. */
+  moved(i: number): boolean {
+    return ((this.status[i] ?? 0) & HAS_MOVED) !== 0;
+  }
+
+  /** Why page `i` did not move (`LOSS`); `LOSS.none` when it did or still may. */
+  reason(i: number): LossReason {
+    return this.reasons[i] ?? LOSS.absent;
+  }
+
+  /** The reason in words. */
+  reasonName(i: number): string {
+    return LOSS_NAMES[this.reason(i)] ?? "unknown";
+  }
+
+  /**
+   * The destination of page `i`, in the memory that the migration goes to; its bytes are there. Throws EINVAL for a
+   * page that does not move or a frame of another memory, EBUSY for a frame that is in use, ENODEV when the memory is
+   * gone.
+   */
+  setDestination(i: number, frame: FrameNumber): void {
+    this.#expectMoving(i);
+    const { to } = this;
+    if (to?.holds(frame) !== true) {
+      throw new HmsError(
+        "FOREIGN_PAGE",
+        "EINVAL",
+        `Setting the destination of page ${i} failed: frame ${frame} is not in ${to === null ? "a device's memory, but the pages go to the host (takeHostPages)" : to.name}.`,
+      );
+    }
+    to.device.expectPresent(`Setting the destination of page ${i}`);
+    const index = frame - to.base;
+    if (!to.frames.unused(index)) {
+      throw new HmsError(
+        "PAGE_IN_USE",
+        "EBUSY",
+        `Setting the destination of page ${i} failed: page ${index} of ${to.name} is in use. Take a free one.`,
+      );
+    }
+    if (this.destination(i) !== NO_FRAME) {
+      throw new HmsError("DESTINATION_SET", "EINVAL", `Page ${i} has a destination already.`);
+    }
+    to.frames.set(index, LOCKED);
+    this.destinations[i] = frame;
+    this.status[i] = (this.status[i] ?? 0) | IS_COPIED;
+  }
+
+  /**
+   * Takes host memory for each page that moves and has no destination: 2 MiB at once where the source is one page of
+   * 2 MiB (unless `huge` is false). Returns for how many there was none.
+   */
+  takeHostPages(options?: { huge?: boolean }): PageCount {
+    let missing = 0;
+    for (let i = 0; i < this.count; i++) {
+      if (!this.moving(i) || this.destination(i) !== NO_FRAME) continue;
+      if (this.huge(i) && options?.huge !== false && this.#takeHuge(i)) continue;
+      if (!this.takeHostPage(i)) missing++;
+    }
+    return missing;
+  }
+
+  /** Takes host memory for page `i`; false when there is none. */
+  takeHostPage(i: number): boolean {
+    this.#expectMoving(i);
+    const frame = this.core.host.allocate(this.#spaceOf(i), false);
+    if (frame === NO_FRAME) {
+      this.reasons[i] = LOSS.noMemory;
+      return false;
+    }
+    this.core.memories.host.set(frame, LOCKED);
+    this.destinations[i] = frame;
+    return true;
+  }
+
+  #takeHuge(i: number): boolean {
+    const frame = this.core.host.allocate(this.#spaceOf(i), true);
+    if (frame === NO_FRAME) return false;
+    for (let k = 0; k < HUGE_PAGES; k++) {
+      this.core.memories.host.set(frame + k, LOCKED);
+      this.destinations[i + k] = frame + k;
+    }
+    return true;
+  }
+
+  /** Whom the memory for page `i` is for; null when nobody maps it any more. */
+  #spaceOf(i: number): Space | null {
+    if (this.space !== null) return this.space;
+    const frames = this.core.memories.tableOf(this.source(i));
+    const index = this.source(i) - frames.base;
+    return (frames.mapCount[index] ?? 0) > 0 ? this.core.space(frames.spaceOf(index)) : null;
+  }
+
+  /** Reads the bytes of page `i` (zeros for a fresh one); a longer `target` reads on while the sources follow each other. */
+  load(i: number, target: Uint8Array): void {
+    this.#expectRun(i, target.length, this.sources);
+    const source = this.source(i);
+    if (source === NO_FRAME) target.fill(0);
+    else this.core.read(source, 0, target, this.device ?? this.to?.device ?? null);
+    this.core.host.yield("migrate-copy");
+  }
+
+  /** Writes the bytes of page `i` to the host page it goes to; a longer `source` while the destinations follow each other. */
+  store(i: number, source: Uint8Array): void {
+    this.#expectRun(i, source.length, this.destinations);
+    const frame = this.destination(i);
+    if (frame >= FIRST_DEVICE_FRAME) {
+      throw new HmsError(
+        "NO_HOST_PAGE",
+        "EINVAL",
+        `Storing page ${i} failed: it has no host page (takeHostPages).`,
+      );
+    }
+    this.core.host.write(frame, 0, source, this.device ?? this.owner);
+    for (let k = i; k < i + source.length / PAGE_BYTES; k++)
+      this.status[k] = (this.status[k] ?? 0) | IS_COPIED;
+    this.core.host.yield("migrate-copy");
+  }
+
+  /** Step 3: puts the pages with a destination in its place. Best effort: ask `moved` and `reason`. */
+  pages(): void {
+    this.#expectStage(COLLECTED, "Committing a migration");
+    this.core.host.yield("migrate-filled");
+    this.#stage = COMMITTED;
+    commit(this);
+  }
+
+  /** Step 5: puts back what did not move, gives up what moved away, and ends the migration. */
+  finalize(): void {
+    this.#expectStage(COMMITTED, "Finalizing a migration");
+    settle(this);
+    this.#stage = IDLE;
+    this.core.migrating--;
+    this.space?.endRead();
+    this.core.host.yield("migrated");
+  }
+
+  /** Gives the migration up from wherever it is: every page stays where it was. */
+  abort(): void {
+    if (this.#stage === IDLE) return;
+    if (this.#stage === COLLECTED) {
+      this.#stage = COMMITTED;
+      for (let i = 0; i < this.count; i++) {
+        if (!this.moving(i) || this.#mustKeep(i)) continue;
+        this.status[i] = (this.status[i] ?? 0) & ~MIGRATES;
+        this.reasons[i] = LOSS.aborted;
+      }
+      commit(this);
+    }
+    this.finalize();
+  }
+
+  /** A page whose bytes are home already and whose old place is gone is kept, whatever else fails. */
+  #mustKeep(i: number): boolean {
+    const source = this.source(i);
+    if (source === NO_FRAME || ((this.status[i] ?? 0) & IS_COPIED) === 0) return false;
+    return this.core.memories.deviceOf(source)?.gone === true;
+  }
+
+  #expectStage(stage: number, action: string): void {
+    if (this.#stage === stage) return;
+    const is = ["idle", "set up", "committed"];
+    throw new HmsError(
+      "MIGRATION_STEP",
+      "EBUSY",
+      `${action} failed: it must be ${is[stage]}, but is ${is[this.#stage]}. The steps are setup, pages, finalize.`,
+    );
+  }
+
+  #expectMoving(i: number): void {
+    if (this.#stage === COLLECTED && this.moving(i)) return;
+    throw new HmsError("NOT_MOVING", "EINVAL", `Page ${i} of the migration does not move, or not now.`);
+  }
+
+  #expectRun(i: number, bytes: number, frames: Uint32Array): void {
+    this.#expectMoving(i);
+    const pages = bytes / PAGE_BYTES;
+    let fits = Number.isInteger(pages) && pages >= 1 && i + pages <= this.count;
+    const frame = frames[i] ?? NO_FRAME;
+    for (let k = 1; fits && k < pages; k++) {
+      fits = this.moving(i + k) && frames[i + k] === (frame === NO_FRAME ? NO_FRAME : frame + k);
+    }
+    if (fits) return;
+    throw new HmsError(
+      "BAD_COPY",
+      "EINVAL",
+      `Copying ${bytes} bytes from page ${i} on failed: whole pages that move and follow each other in memory are needed.`,
+    );
+  }
+}
