@@ -44,10 +44,14 @@ export interface DeviceMemory {
   readonly label: string | null;
 }
 
-/** Adds a device's own memory, which the device itself reaches and, so far, nothing else. */
+/**
+ * Adds a device's own memory, which the device itself reaches and, so far, nothing else. One that is known by this
+ * id stays as it is: two cards on one function show the same memory.
+ */
 export function addDeviceMemory(discovery: Discovery, memory: DeviceMemory): void {
   const { initiator, ...target } = memory;
   const { facts } = discovery;
+  if (facts.targetFacts.some(({ id }) => id === memory.id)) return;
   facts.targetFacts.push({ version: OBJECT_VERSION, ...target, numaNode: null, device: initiator });
   facts.reaches.push({ initiator, target: memory.id, medium: "memory", properties: UNKNOWN_PROPERTIES });
 }

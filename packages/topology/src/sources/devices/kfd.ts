@@ -38,8 +38,9 @@ export const kfd: Source = {
       const gpu = view.gpus.get(agent.node);
       if (gpu !== undefined) addGpu(discovery, view, { agent, gpu, taken });
     }
+    const memories = new Set(discovery.facts.targetFacts.map(({ id }) => id));
     for (const agent of agents) {
-      for (const link of agent.links) addReach(discovery, view, link);
+      for (const link of agent.links) addReach(discovery, { view, memories }, link);
     }
   },
 };
@@ -117,6 +118,11 @@ function takeOthers(discovery: Discovery, view: View): Taken {
   );
   const slots = new Map(facts.attachments.map((attachment) => [attachment.initiator, attachment]));
   facts.initiatorFacts = facts.initiatorFacts.filter(({ id }) => !owners.has(id));
+  const renamed = (id: string): string => owners.get(id) ?? id;
+  facts.reaches = facts.reaches.map((reach) => ({ ...reach, initiator: renamed(reach.initiator) }));
+  facts.targetFacts = facts.targetFacts.map((target) =>
+    target.device === null ? target : { ...target, device: renamed(target.device) },
+  );
   facts.attachments = facts.attachments.filter(({ initiator }) => !owners.has(initiator));
   return { initiators, slots };
 }
@@ -221,9 +227,14 @@ function addMemory(discovery: Discovery, { agent, gpu }: Gpu): void {
  * A link to a GPU is a way to its memory. KFD has a link from a CPU only where the CPU can map all of the memory,
  * and through other hops none but for DMA from device to device; what is not enabled is no link.
  */
-function addReach(discovery: Discovery, view: View, link: KfdLink): void {
+function addReach(
+  discovery: Discovery,
+  { view, memories }: { readonly view: View; readonly memories: ReadonlySet<string> },
+  link: KfdLink,
+): void {
   const to = view.gpus.get(link.to);
-  if (to === undefined || !link.enabled) return;
+  // An APU's GPU has links and no memory.
+  if (to === undefined || !link.enabled || !memories.has(`${to.id}/vram`)) return;
   const cpu = view.cpus.get(link.from);
   const from = view.gpus.get(link.from)?.id ?? (cpu === undefined ? undefined : `node${cpu}`);
   if (from === undefined || from === to.id) return;

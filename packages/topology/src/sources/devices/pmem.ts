@@ -81,7 +81,7 @@ function addFileTargets(discovery: Discovery): void {
     if (device.kernelClass !== "block" || device.subtype !== "NVM") continue;
     const real = tree.realPath(`sys/class/block/${device.name}`) ?? "";
     const region = real.split("/").find((part) => /^region\d+$/.test(part));
-    if (!/\/pfn\d+\.\d+\//.test(real)) continue;
+    if (!/\/pfn\d+\.\d+\//.test(real) || device.info.Size === "0") continue;
     facts.targetFacts.push({
       version: OBJECT_VERSION,
       id: device.name,
