@@ -4,7 +4,7 @@ import { IndexSet } from "../model/index-set.ts";
 import type { Initiator } from "../model/machine.ts";
 import { formatSize } from "../model/units.ts";
 import type { Paint } from "./colours.ts";
-import { alike, cpuRange, nameRange } from "./names.ts";
+import { alike, cpuRange, labelRange, nameRange, sort } from "./names.ts";
 import { type Survey, shortName } from "./survey.ts";
 import type { Cell, Column } from "./table.ts";
 import {
@@ -51,7 +51,7 @@ export function initiatorRows(survey: Survey, paint: Paint): Cell[][] {
   const groups = alike(ordered, (one) =>
     [
       one.class,
-      one.class === "cpu" || one.class === "generic" ? `${one.cpus.size}` : `${one.label}`,
+      one.class === "cpu" || one.class === "generic" ? `${one.cpus.size}` : sort(one.label),
       ...cells(one),
     ].join(";"),
   );
@@ -90,7 +90,7 @@ function namesText(all: readonly Initiator[]): string {
 
 function whatText(all: readonly [Initiator, ...Initiator[]]): string {
   const [first] = all;
-  if (first.class !== "cpu") return clean(first.label ?? "", 40);
+  if (first.class !== "cpu") return clean(labelRange(all), 40);
   const cpus = all.reduce((union, one) => union.or(one.cpus), IndexSet.EMPTY);
   if (cpus.isEmpty) return clean(first.label ?? "", 40);
   const size = count(first.cpus.size, "CPU");

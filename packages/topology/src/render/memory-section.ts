@@ -7,13 +7,14 @@ import { formatSize } from "../model/units.ts";
 import type { Paint } from "./colours.ts";
 import { alike, cpuRange, nameRange, rangeText } from "./names.ts";
 import { type Local, type Survey, shortName, wayBandwidth, wayLatency, wayOrigins } from "./survey.ts";
-import { type Cell, type Column, fit } from "./table.ts";
+import type { Cell, Column } from "./table.ts";
 import { CLASS_WORDS, clean, count, KIND_SHORT, KIND_WORDS, originText, times, UNKNOWN } from "./words.ts";
+import { wrapText } from "./wrap.ts";
 
 /** Lines of memories at most; the rest is counted. */
 const ROWS_MAX = 40;
-/** More lines than this, and memories that differ a little in size share one. */
-const ROWS_FINE_MAX = 16;
+/** More alike memories than this share a line also when they differ a little in size. */
+const ROUGH_MIN = 4;
 /** Reasons for kinds that are written out, at most. */
 const REASONS_MAX = 8;
 
@@ -50,16 +51,20 @@ export function memoryRows(survey: Survey, paint: Paint): Cell[][] {
   const targets = [...survey.machine.targets].sort(
     (a, b) => MEMORY_KINDS.indexOf(a.kind.kind) - MEMORY_KINDS.indexOf(b.kind.kind) || a.uid - b.uid,
   );
-  const free = (target: Target): boolean => target.free !== null;
-  const fine = alike(targets, (target) => `${look(survey, target)};${sizeText(target.size)}`);
-  const groups =
-    fine.length <= ROWS_FINE_MAX
-      ? fine
-      : alike(targets, (target) => `${look(survey, target)};${target.size === 0};${free(target)}`);
+  const coarse = alike(targets, (target) => `${look(survey, target)};${roughly(target.size)}`);
+  // Firmware takes a little from some nodes: of many alike ones it does not matter which.
+  const groups = coarse.flatMap((group) =>
+    group.all.length > ROUGH_MIN ? [group] : alike(group.all, (target) => sizeText(target.size)),
+  );
   const rows = groups.slice(0, ROWS_MAX).flatMap((group) => groupRows(survey, group.all, paint));
   const rest = groups.slice(ROWS_MAX).reduce((sum, group) => sum + group.all.length, 0);
   if (rest > 0) rows.push([{ text: "" }, { text: `and ${count(rest, "more", "more")}` }]);
   return rows;
+}
+
+/** The same for sizes within a fifth of each other, mostly. */
+function roughly(size: number | null): number | null {
+  return size === null || size <= 0 ? size : Math.round(Math.log2(size) * 2);
 }
 
 /** What must be the same for two memories to share a row, but for their size. */
@@ -166,14 +171,11 @@ export function kindReasons(machine: Machine, width: number): string[] {
     machine.targets,
     (target) => `${target.kind.kind};${target.kind.reason.replace(/\d+/g, "#")}`,
   );
-  const lines = groups.slice(0, REASONS_MAX).map(({ first, all }) => {
-    const names = nameRange(all.map((target) => target.id));
-    return fit(
-      `${KIND_WORDS[first.kind.kind]}: ${clean(first.kind.reason, 200)} (${clean(names, 30)})`,
-      width,
-    );
+  const lines = groups.slice(0, REASONS_MAX).flatMap(({ first, all }) => {
+    const names = clean(nameRange(all.map((target) => target.id)), 30);
+    return wrapText(`${KIND_WORDS[first.kind.kind]} ${names}: ${clean(first.kind.reason, 300)}`, width, 3);
   });
-  const rest = groups.length - lines.length;
+  const rest = Math.max(0, groups.length - REASONS_MAX);
   if (rest > 0) lines.push(`and ${count(rest, "more reason")}`);
   return lines;
 }

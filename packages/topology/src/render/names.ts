@@ -20,6 +20,16 @@ export function alike<T>(things: readonly T[], keyOf: (thing: T) => string): Ali
   return [...groups.values()];
 }
 
+/** A label without a number at its end: `LAN 1` and `LAN 2` are of one sort. */
+export function sort(label: string | null): string {
+  return (label ?? "").replace(/\d+\)?$/, "#");
+}
+
+/** Labels of things of one sort as one; empty when there are none. */
+export function labelRange(things: readonly { readonly label: string | null }[]): string {
+  return nameRange([...new Set(things.map((thing) => thing.label ?? ""))].filter((label) => label !== ""));
+}
+
 /** Longest list of numbers that is written out. */
 const LIST_MAX = 24;
 

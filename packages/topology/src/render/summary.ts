@@ -25,8 +25,9 @@ export function memoryParts(machine: Machine): { readonly kind: MemoryKind; read
     const known = sizes.reduce((sum: number, size) => sum + (size ?? 0), 0);
     const unknown = sizes.includes(null);
     if (known === 0 && !unknown) return [];
-    const size = known > 0 ? `${formatSize(known)}${unknown ? " or more" : ""}` : "an unknown size of";
-    return [{ kind, text: `${size} ${KIND_WORDS[kind]}` }];
+    const word = KIND_WORDS[kind];
+    if (known === 0) return [{ kind, text: `${word} of unknown size` }];
+    return [{ kind, text: `${formatSize(known)}${unknown ? " or more" : ""} ${word}` }];
   });
 }
 

@@ -8,6 +8,7 @@ import { cpuParts, memoryParts } from "./summary.ts";
 import { Survey } from "./survey.ts";
 import { fit, table } from "./table.ts";
 import { clean, count } from "./words.ts";
+import { wrapText } from "./wrap.ts";
 
 /** How text for a terminal is made. */
 export interface TextOptions {
@@ -121,12 +122,11 @@ function wrap(parts: readonly Part[], width: number): string[] {
 function warningLines(machine: Machine, paint: Paint, width: number): string[] {
   const { warnings } = machine;
   if (warnings.length === 0) return [];
-  const lines = warnings
-    .slice(0, WARNINGS_MAX)
-    .map(({ path, message }) =>
-      fit(`  ${path === "" ? "" : `${clean(path, 60)}: `}${clean(message, 300)}`, width),
-    );
-  const rest = warnings.length - lines.length;
+  const lines = warnings.slice(0, WARNINGS_MAX).flatMap(({ path, message }) => {
+    const sentence = `${path === "" ? "" : `${clean(path, 60)}: `}${clean(message, 400)}`;
+    return wrapText(sentence, width - 2, 3).map((line) => `  ${line}`);
+  });
+  const rest = Math.max(0, warnings.length - WARNINGS_MAX);
   if (rest > 0) lines.push(`  and ${count(rest, "more", "more")}`);
   return ["", paint.warn(`WARNINGS (${warnings.length})`), ...lines];
 }

@@ -5,7 +5,7 @@ import type { Initiator, Target } from "../../model/machine.ts";
 import { formatSize } from "../../model/units.ts";
 import { attachedText, slotBandwidth } from "../initiator-section.ts";
 import { cacheWords } from "../memory-section.ts";
-import { cpuRange, nameRange, rangeText } from "../names.ts";
+import { cpuRange, labelRange, nameRange, rangeText } from "../names.ts";
 import { type Survey, shortName, wayBandwidth, wayLatency, wayOrigins } from "../survey.ts";
 import {
   CLASS_WORDS,
@@ -51,9 +51,10 @@ export function speedText(survey: Survey, target: Target): string {
   const { way } = survey.local(target);
   const [bandwidth, latency] = [wayBandwidth(way), wayLatency(way)];
   if (way === null || (bandwidth === UNKNOWN && latency === UNKNOWN)) return "";
+  const mark = way.latency.origin === "distance" ? "~" : "";
   return [
     bandwidth === UNKNOWN ? "bandwidth ?" : bandwidth,
-    latency === UNKNOWN ? "latency ?" : latency,
+    latency === UNKNOWN ? "latency ?" : `${mark}${latency}`,
   ].join(" · ");
 }
 
@@ -79,7 +80,7 @@ export function memoryBox(survey: Survey, memories: Some<PlacedMemory>): PlanNod
       ]
         .filter((part) => part !== "")
         .join("\n"),
-      rows: [{ nodes: [inside], wrap: false, grows: true, bus: null }],
+      rows: [{ nodes: [inside], wrap: false, grows: true, bus: null, busText: [] }],
     });
   }, box);
 }
@@ -112,7 +113,7 @@ export function targetBox(survey: Survey, targets: Some<Target>): PlanNode {
   ].filter((part) => part !== "");
   const lines: Line[] = [
     { text: title.filter((part) => part !== "").join(" · "), style: "title" },
-    { text: targets.length > 1 && first.size !== 0 ? `${sizes} each` : sizes, style: "big" },
+    { text: targets.length > 1 && (first.size ?? 0) > 0 ? `${sizes} each` : sizes, style: "big" },
     ...(speed === "" ? [] : [{ text: speed, style: "text" } as const]),
     ...(notes.length === 0 ? [] : [{ text: notes.join(" · "), style: "small", faint: true } as const]),
   ];
@@ -159,10 +160,11 @@ export function deviceBox(survey: Survey, devices: Some<PlacedDevice>): PlanNode
     (part) => part !== "" && part !== UNKNOWN,
   );
   const current = pciCurrentText(survey.pciOf(one)?.link ?? null);
+  const label = labelRange(initiators);
   const address = initiators.length === 1 && shortName(one) !== one.id ? one.id : "";
   const lines: Line[] = [
     { text: `${times(devices.length, CLASS_WORDS[one.class])} ${name}`, style: "title" },
-    ...(one.label === null ? [] : [{ text: clean(one.label, 32), style: "text" } as const]),
+    ...(label === "" ? [] : [{ text: clean(label, 32), style: "text" } as const]),
     ...(attached.length === 0 ? [] : [{ text: attached.join(" · "), style: "text" } as const]),
     ...(current === "" ? [] : [{ text: `now ${current}`, style: "small", faint: true } as const]),
     ...(address === "" ? [] : [{ text: clean(address, 32), style: "small", faint: true } as const]),
@@ -183,7 +185,8 @@ export function deviceBox(survey: Survey, devices: Some<PlacedDevice>): PlanNode
     lines,
     tooltip: deviceTooltip(survey, initiators),
     members: uids(initiators),
-    rows: memories.length === 0 ? [] : [{ nodes: memories, wrap: false, grows: false, bus: null }],
+    rows:
+      memories.length === 0 ? [] : [{ nodes: memories, wrap: false, grows: false, bus: null, busText: [] }],
   });
 }
 
@@ -232,7 +235,10 @@ export function coresBox(
       text: `${kinds}${each.length === 1 && (each[0] ?? 1) > 1 ? ` × ${each[0]} CPUs` : ""}`,
       style: "title",
     },
-    { text: cores.length === 1 ? cpuRange(cpus) : `${count(first.cpus.size, "CPU")} each`, style: "text" },
+    {
+      text: cores.length === 1 ? cpuRange(cpus, 32) : `${count(first.cpus.size, "CPU")} each`,
+      style: "text",
+    },
     ...(caches === "" ? [] : [{ text: caches, style: "small", faint: true } as const]),
     ...(unusable === 0
       ? []

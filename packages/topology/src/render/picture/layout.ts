@@ -2,6 +2,7 @@
 import { cut, lineHeight, measure, STYLES, type TextStyle } from "./font.ts";
 import {
   BUS,
+  BUS_INDENT,
   busSpace,
   CORE_PITCH,
   footHeight,
@@ -12,6 +13,7 @@ import {
   type MeasuredRow,
   measureNode,
   PAD,
+  type Room,
   STACK,
   SWATCH,
   TRUNK,
@@ -31,14 +33,16 @@ export interface Layout {
   readonly signs: readonly Sign[];
 }
 
-/** Tries to find room for all labels; each may widen a box. */
-const ATTEMPTS_MAX = 4;
+/** Tries to find room for all labels. */
+const ATTEMPTS_MAX = 6;
+/** The first of them make boxes wider. */
+const WIDENINGS = 3;
 
 /** Lays out a box and all in it, its upper left corner at a point. */
 export function layOut(root: PlanNode, x: number, y: number): Layout {
-  const extras = new Map<string, number>();
+  const room: Room = { widths: new Map(), margins: new Map() };
   for (let attempt = 1; ; attempt++) {
-    const measured = measureNode(root, extras);
+    const measured = measureNode(root, room);
     const placer = new Placer(measured, x, y);
     if (placer.missing.size === 0 || attempt === ATTEMPTS_MAX) {
       return {
@@ -51,7 +55,12 @@ export function layOut(root: PlanNode, x: number, y: number): Layout {
         signs: placer.signs,
       };
     }
-    for (const [key, room] of placer.missing) extras.set(key, (extras.get(key) ?? 0) + room);
+    // At first wider boxes, so that labels fit between the ends of their links; then space beside the boxes.
+    const { widths, margins } = room;
+    for (const [key, { lacks, width }] of placer.missing) {
+      if (attempt <= WIDENINGS) widths.set(key, width + lacks);
+      else margins.set(key, (margins.get(key) ?? 0) + lacks);
+    }
   }
 }
 
@@ -61,8 +70,8 @@ class Placer {
   readonly marks: Mark[] = [];
   readonly labels: Label[] = [];
   readonly signs: Sign[] = [];
-  /** Room that labels lack, by the key of the box. */
-  readonly missing = new Map<string, number>();
+  /** Room that labels lack, and the width that there is, by the key of the box. */
+  readonly missing = new Map<string, { readonly lacks: number; readonly width: number }>();
   readonly #rects = new Map<string, Rect>();
 
   constructor(root: Measured, x: number, y: number) {
@@ -135,25 +144,34 @@ class Placer {
     const growing = rows.filter((row) => row.grows).length;
     const spare = growing === 0 ? 0 : Math.max(0, area.h - area.y - natural) / growing;
     const bottoms: number[] = [];
+    const busTexts: PlacedText[] = [];
     let y = area.y;
-    let bus: number | null = null;
+    let bus: Bus | null = null;
     rows.forEach((row, i) => {
       const height = row.height + (row.grows ? spare : 0);
+      row.busText.forEach((text, t) => {
+        const top = y + t * lineHeight("small") - GAP / 2;
+        busTexts.push(textAt(text, "small", true, area.x + BUS_INDENT, top, area.w - BUS_INDENT));
+      });
       y += busSpace(row);
       this.#row(row, node.key, { x: area.x, y, w: area.w, h: height });
-      if (row.bus !== null) {
-        this.#bus(row, y - BUS / 2 - GAP / 4, bus, rows[i - 1]);
-        bus = y - BUS / 2 - GAP / 4;
-      }
+      if (row.bus !== null) bus = this.#bus(row, y - BUS / 2 - GAP / 4, bus, rows[i - 1]) ?? bus;
       bottoms.push(y + height);
       y += height + laneSpace(row) + GAP;
     });
+    this.#addTexts(node.key, busTexts);
     if (node.rails.length === 0) return;
     const router = new Router(measured, this, this.#rects, bottoms, area);
     this.wires.push(...router.wires);
     this.marks.push(...router.marks);
     this.labels.push(...router.labels);
-    if (router.missing > 0) this.missing.set(node.key, router.missing);
+    if (router.missing > 0) this.missing.set(node.key, { lacks: router.missing, width: area.w });
+  }
+
+  #addTexts(key: string, texts: readonly PlacedText[]): void {
+    const at = this.boxes.findIndex((box) => box.key === key);
+    const box = this.boxes[at];
+    if (box !== undefined && texts.length > 0) this.boxes[at] = { ...box, texts: [...box.texts, ...texts] };
   }
 
   #row(row: MeasuredRow, parent: string, area: Rect): void {
@@ -162,52 +180,54 @@ class Placer {
     let x = area.x;
     row.nodes.forEach((one, c) => {
       const width = (row.columns[c] ?? one.w) + Math.min(spare, mayGrow(one));
-      this.#place(one, parent, { x, y: area.y, w: width, h: area.h });
+      this.#place(one, parent, { x, y: area.y, w: width, h: one.node.look === "device" ? one.h : area.h });
       x += width + GAP;
     });
   }
 
   /** The line above a row of devices, with a tap down to each and one up to what they hang on. */
-  #bus(row: MeasuredRow, y: number, above: number | null, rowAbove: MeasuredRow | undefined): void {
+  #bus(row: MeasuredRow, y: number, above: Bus | null, rowAbove: MeasuredRow | undefined): Bus | null {
     const medium = row.bus ?? "unknown";
     const tops = row.nodes.map(({ node }) => this.#rects.get(node.key)).filter((rect) => rect !== undefined);
     const [first] = tops;
-    if (first === undefined) return;
+    if (first === undefined) return null;
     const centre = (rect: Rect): number => rect.x + Math.min(rect.w / 2, 40);
-    const wire = (points: Wire["points"]): void => {
+    const wire = (...points: Wire["points"]): void => {
       this.wires.push({ points, medium, weight: 1.5, tooltip: "" });
     };
-    const last = tops.at(-1) ?? first;
-    const start = above === null ? centre(first) : first.x - PAD / 2;
-    wire([
-      [start, y],
-      [centre(last), y],
-    ]);
-    for (const rect of tops) {
-      wire([
-        [centre(rect), y],
-        [centre(rect), rect.y],
-      ]);
-    }
+    const x = centre(first);
     const host = rowAbove?.nodes[0];
-    const hostRect = host === undefined ? undefined : this.#rects.get(host.node.key);
+    const hostRect =
+      host === undefined || rowAbove?.lanes.length !== 0 ? undefined : this.#rects.get(host.node.key);
+    // A single device that hangs on nothing drawn needs no line.
+    if (above === null && hostRect === undefined && tops.length === 1) return null;
+    wire([x, y], [centre(tops.at(-1) ?? first), y]);
+    for (const rect of tops) wire([centre(rect), y], [centre(rect), rect.y]);
     if (above !== null) {
-      wire([
-        [start, above],
-        [start, y],
-      ]);
-    } else if (hostRect !== undefined && (rowAbove?.lanes.length ?? 0) === 0) {
-      wire([
-        [centre(first), hostRect.y + hostRect.h],
-        [centre(first), y],
-      ]);
+      // Round the row above, on its left.
+      const trunk = first.x - PAD / 2;
+      wire([above.x, above.y], [trunk, above.y], [trunk, y], [x, y]);
+    } else if (hostRect !== undefined) {
+      wire([x, hostRect.y + hostRect.h], [x, y]);
     }
+    return { x, y };
   }
 }
 
+/** Where the line above a row of devices starts. */
+interface Bus {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Devices may be made this wide, to line up. */
+const DEVICE_WIDTH = 260;
+
 /** How much wider than it needs a box may become. */
 function mayGrow({ node, w }: Measured): number {
-  return node.look === "device" || node.look === "more" ? w * 0.5 : Number.POSITIVE_INFINITY;
+  return node.look === "device" || node.look === "more"
+    ? Math.max(w * 0.5, DEVICE_WIDTH - w)
+    : Number.POSITIVE_INFINITY;
 }
 
 /** A text with its upper left corner at a point, cut to the room that it has. */
@@ -218,10 +238,11 @@ export function textAt(
   x: number,
   y: number,
   room: number,
+  align: PlacedText["align"] = "left",
 ): PlacedText {
   const shown = cut(text, style, room);
   const baseline = y + STYLES[style].size * 1.02;
-  return { x, y: baseline, text: shown, style, faint, width: measure(shown, style) };
+  return { x, y: baseline, text: shown, style, faint, width: measure(shown, style), align };
 }
 
 function coreGrid({ node, coreColumns }: Measured, x: number, y: number): CoreGrid | null {

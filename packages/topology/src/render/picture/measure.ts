@@ -1,7 +1,7 @@
 /** How large each box of a picture must be, and how its boxes are broken into rows. */
 import type { LinkMedium } from "../../model/facts.ts";
 import { lineHeight, measure } from "./font.ts";
-import type { Line, PlanNode, Rail, RailEnd } from "./plan.ts";
+import type { Line, PlanNode, Rail, RailEnd, Row } from "./plan.ts";
 
 /** Space between a box's border and what is in it. */
 export const PAD = 10;
@@ -13,6 +13,8 @@ export const STACK = 4;
 export const LANE = 24;
 /** Space for the bus of a row of devices. */
 export const BUS = 14;
+/** Where the text of a bus starts, right of the line up to what the devices hang on. */
+export const BUS_INDENT = 50;
 /** Width of the upright line of a link that joins several rows. */
 export const TRUNK = 10;
 /** Swatch before a link that is told in words. */
@@ -32,6 +34,7 @@ export interface MeasuredRow {
   readonly height: number;
   readonly grows: boolean;
   readonly bus: LinkMedium | null;
+  readonly busText: readonly string[];
   /** Links with an end in this row: their lines are below it, in this order. */
   readonly lanes: readonly Rail[];
 }
@@ -51,29 +54,46 @@ export interface Measured {
   readonly coreColumns: number;
 }
 
-/** Measures a box and all in it; `extras` holds the room that labels turned out to need, by the box's key. */
-export function measureNode(node: PlanNode, extras: ReadonlyMap<string, number>): Measured {
+/** Room that labels turned out to need, by the key of the box. */
+export interface Room {
+  /** Least width of the boxes inside, side by side. */
+  readonly widths: Map<string, number>;
+  /** Space on the right of the boxes inside. */
+  readonly margins: Map<string, number>;
+}
+
+/** Measures a box and all in it. */
+export function measureNode(node: PlanNode, room: Room): Measured {
   const coreColumns = node.cores === null ? 0 : coreColumnsOf(node.cores.count);
   const [headWidth, headHeight] = headSize(node, coreColumns);
   const sections = node.rows.map((row) => ({
     row,
-    inside: row.nodes.map((one) => measureNode(one, extras)),
+    inside: row.nodes.map((one) => measureNode(one, room)),
   }));
+  const aspect = node.look === "machine" ? 1.7 : 1.4;
+  const widest = Math.max(
+    headWidth,
+    ...sections.map(({ row, inside }) =>
+      sectionWidth(inside, row.wrap ? bestColumns(inside, aspect) : inside.length),
+    ),
+  );
   const rows = sections.flatMap(({ row, inside }) => {
-    const width = row.wrap ? bestColumns(inside, node.look === "machine" ? 1.7 : 1.4) : inside.length;
-    return chunks(inside, width).map((part, _, all) =>
+    const width = row.wrap
+      ? Math.max(bestColumns(inside, aspect), fittingColumns(inside, widest))
+      : inside.length;
+    return chunks(inside, width).map((part, i, all) =>
       // A last row that is not full is spread over the width where there are few columns; many are kept in line.
       measuredRow(
         part,
-        row,
+        i === 0 ? row : { ...row, busText: [] },
         part.length < width && width <= SPREAD_MAX ? part.map((one) => one.w) : columnWidths(all),
       ),
     );
   });
   const laned = rows.map((row) => ({ ...row, lanes: lanesOf(row, node.rails) }));
   const trunks = node.rails.filter((rail) => laned.filter((row) => row.lanes.includes(rail)).length > 1);
-  const extra = extras.get(node.key) ?? 0;
-  const inner = Math.max(headWidth, footWidth(node), ...laned.map(rowWidth));
+  const extra = room.margins.get(node.key) ?? 0;
+  const inner = Math.max(room.widths.get(node.key) ?? 0, headWidth, footWidth(node), ...laned.map(rowWidth));
   const bare = node.look === "machine";
   const pad = bare ? 0 : PAD;
   const sticks = node.copies > 1 ? 2 * STACK : 0;
@@ -99,7 +119,9 @@ function coreColumnsOf(count: number): number {
 export const HEAD_GAP = 8;
 
 function headSize(node: PlanNode, coreColumns: number): [width: number, height: number] {
-  const width = Math.max(0, ...node.lines.map((line) => Math.min(TEXT_MAX, measure(line.text, line.style))));
+  const width = Math.ceil(
+    Math.max(0, ...node.lines.map((line) => Math.min(TEXT_MAX, measure(line.text, line.style)))),
+  );
   const height = node.lines.reduce((sum, line) => sum + lineHeight(line.style), 0);
   if (node.cores === null) return [width, height];
   const grid = Math.ceil(node.cores.count / coreColumns) * CORE_PITCH;
@@ -107,7 +129,9 @@ function headSize(node: PlanNode, coreColumns: number): [width: number, height: 
 }
 
 function footWidth({ notes }: PlanNode): number {
-  return Math.max(0, ...notes.map((note) => Math.min(TEXT_MAX, measure(note.text, "small") + SWATCH)));
+  return Math.ceil(
+    Math.max(0, ...notes.map((note) => Math.min(TEXT_MAX, measure(note.text, "small") + SWATCH))),
+  );
 }
 
 /** Height of the links told in words. */
@@ -115,17 +139,14 @@ export function footHeight({ notes }: PlanNode): number {
   return notes.length === 0 ? 0 : notes.length * lineHeight("small") + 6;
 }
 
-function measuredRow(
-  nodes: readonly Measured[],
-  row: { grows: boolean; bus: LinkMedium | null },
-  columns: readonly number[],
-): MeasuredRow {
+function measuredRow(nodes: readonly Measured[], row: Row, columns: readonly number[]): MeasuredRow {
   return {
     nodes,
     columns,
     height: Math.max(...nodes.map((one) => one.h)),
     grows: row.grows,
     bus: row.bus,
+    busText: row.busText,
     lanes: [],
   };
 }
@@ -135,8 +156,12 @@ function columnWidths(rows: readonly (readonly Measured[])[]): number[] {
   return (rows[0] ?? []).map((_, c) => Math.max(...rows.map((row) => row[c]?.w ?? 0)));
 }
 
-function rowWidth({ columns }: MeasuredRow): number {
-  return columns.reduce((sum, width) => sum + width + GAP, -GAP);
+function rowWidth({ columns, busText }: MeasuredRow): number {
+  const text = Math.max(0, ...busText.map((line) => BUS_INDENT + Math.min(TEXT_MAX, measure(line, "small"))));
+  return Math.max(
+    text,
+    columns.reduce((sum, width) => sum + width + GAP, -GAP),
+  );
 }
 
 /** Height of a row with its bus above, and the lines of links and the gap below. */
@@ -144,8 +169,8 @@ export function rowSpace(row: MeasuredRow, last: boolean): number {
   return busSpace(row) + row.height + laneSpace(row) + (last ? 0 : GAP);
 }
 
-export function busSpace({ bus }: MeasuredRow): number {
-  return bus === null ? 0 : BUS;
+export function busSpace({ bus, busText }: MeasuredRow): number {
+  return bus === null ? 0 : BUS + busText.length * lineHeight("small");
 }
 
 export function laneSpace({ lanes }: MeasuredRow): number {
@@ -160,6 +185,20 @@ function lanesOf(row: MeasuredRow, rails: readonly Rail[]): Rail[] {
     .sort((a, b) => a.ends.length - b.ends.length);
 }
 
+function sectionWidth(nodes: readonly Measured[], columns: number): number {
+  return columnWidths(chunks(nodes, columns)).reduce((sum, one) => sum + one + GAP, -GAP);
+}
+
+/** How many boxes side by side fit into a width that is there anyway, in rows as equal as can be. */
+function fittingColumns(nodes: readonly Measured[], width: number): number {
+  let columns = nodes.length;
+  while (columns > 1 && sectionWidth(nodes, columns) > width + 0.01) columns--;
+  return Math.ceil(nodes.length / Math.ceil(nodes.length / columns));
+}
+
+/** What an empty place in the last row weighs against a better shape. */
+const HOLE_COST = 2.5;
+
 /** How many boxes side by side come nearest to a shape of `aspect` times as wide as high. */
 function bestColumns(nodes: readonly Measured[], aspect: number): number {
   let best = 1;
@@ -169,7 +208,7 @@ function bestColumns(nodes: readonly Measured[], aspect: number): number {
     const width = columnWidths(rows).reduce((sum, one) => sum + one + GAP, 0);
     const height = rows.reduce((sum, row) => sum + Math.max(...row.map((one) => one.h)) + GAP, 0);
     // A last row that is not full leaves a hole.
-    const hole = (columns * rows.length - nodes.length) / nodes.length;
+    const hole = (HOLE_COST * (columns * rows.length - nodes.length)) / nodes.length;
     const cost = Math.abs(Math.log(width / height / aspect)) + hole;
     if (cost < bestCost - 1e-9) {
       best = columns;

@@ -27,6 +27,11 @@ const PAD = 12;
 const ROW_HEIGHT = 20;
 const SQUARE = 9;
 const LABEL_MAX = 190;
+const LABEL_GAP = 8;
+/** Squares of more rows than this have no labels. */
+const LABELS_MAX = 48;
+/** Least width of what is in a panel. */
+const PANEL_MIN = 236;
 
 /** A matrix as boxes, cells and texts. */
 export interface Panel {
@@ -56,7 +61,7 @@ export function matrixPanels(survey: Survey): Panel[] {
     shown.add(table.shown);
     const fine = fineBlocks(survey, table);
     const small = fine !== undefined && Math.max(fine.rows.length, fine.columns.length) <= SQUARES_MAX;
-    panels.push(drawPanel(small ? fine : coarseBlocks(survey, table), 0, 0));
+    panels.push(new PanelDrawing(small ? fine : coarseBlocks(survey, table)).draw());
   }
   return panels;
 }
@@ -78,118 +83,129 @@ export function movePanel(panel: Panel, x: number, y: number, width: number): Pa
   };
 }
 
-function drawPanel(blocks: Blocks, x: number, y: number): Panel {
-  const { table, rows, columns } = blocks;
-  const range = valueRange(table);
-  const numbered = Math.max(rows.length, columns.length) <= NUMBERS_MAX;
-  const texts: PlacedText[] = [];
-  const cells: HeatCell[] = [];
-  const write = (
-    text: string,
-    style: "title" | "small",
-    faint: boolean,
-    left: number,
-    top: number,
-    room: number,
-  ): void => {
-    texts.push(textAt(text, style, faint, left, top, room));
-  };
-  const labels = rows.map((row) => {
-    const initiator = table.initiators[row.places[0]];
-    const word = initiator === undefined ? "" : CLASS_WORDS[initiator.class];
-    return clean(times(row.places.length, `${word} ${row.name}`), 60);
-  });
-  const contents = rows.map((row) => columns.map((column) => cellOf(blocks, row, column)));
-  const labelWidth = Math.min(LABEL_MAX, Math.max(...labels.map((label) => measure(label, "small"))));
-  const cellWidth = numbered
-    ? Math.max(26, ...contents.flat().map((cell) => measure(cell.text, "small") + 10))
-    : SQUARE;
-  const cellHeight = numbered ? ROW_HEIGHT : SQUARE;
-  const showLabels = numbered || rows.length <= 48;
-  const gridX = x + PAD + (showLabels ? labelWidth + 8 : 0);
-  const title = TITLES[table.shown];
-  const note = numbered ? "rows reach columns" : `${rows.length} rows reach ${columns.length} columns`;
-  let top = y + PAD;
-  const width = Math.max(
-    gridX - x + columns.length * cellWidth + PAD,
-    measure(title, "title") + 2 * PAD,
-    measure(note, "small") + 2 * PAD,
-    260,
-  );
-  write(title, "title", false, x + PAD, top, width - 2 * PAD);
-  top += lineHeight("title");
-  write(note, "small", true, x + PAD, top, width - 2 * PAD);
-  top += lineHeight("small") + 4;
-  if (numbered) {
-    columns.forEach((_, c) => {
-      const text = String(c);
-      write(
-        text,
-        "small",
-        true,
-        gridX + c * cellWidth + (cellWidth - measure(text, "small")) / 2,
-        top,
-        cellWidth,
-      );
+/** A matrix being drawn, its upper left corner at the origin. */
+class PanelDrawing {
+  readonly #blocks: Blocks;
+  readonly #numbered: boolean;
+  readonly #labels: readonly string[];
+  readonly #contents: readonly (readonly PanelCell[])[];
+  readonly #texts: PlacedText[] = [];
+  readonly #cells: HeatCell[] = [];
+  readonly #labelWidth: number;
+  readonly #cellWidth: number;
+  readonly #width: number;
+  /** How far down it is drawn. */
+  #top = PAD;
+
+  constructor(blocks: Blocks) {
+    const { table, rows, columns } = blocks;
+    this.#blocks = blocks;
+    this.#numbered = Math.max(rows.length, columns.length) <= NUMBERS_MAX;
+    this.#labels = rows.map((row) => {
+      const initiator = table.initiators[row.places[0]];
+      const word = initiator === undefined ? "" : CLASS_WORDS[initiator.class];
+      return clean(times(row.places.length, `${word} ${row.name}`), 60);
     });
-    top += lineHeight("small");
+    this.#contents = rows.map((row) => columns.map((column) => cellOf(blocks, row, column)));
+    const labelled = this.#numbered || rows.length <= LABELS_MAX;
+    this.#labelWidth = labelled ? Math.min(LABEL_MAX, widest(this.#labels)) : 0;
+    const texts = this.#contents.flatMap((row) => row.map((cell) => cell.text));
+    this.#cellWidth = this.#numbered ? Math.max(26, widest(texts) + 10) : SQUARE;
+    const grid = this.#labelWidth + LABEL_GAP + columns.length * this.#cellWidth;
+    this.#width = Math.max(grid, PANEL_MIN) + 2 * PAD;
   }
-  rows.forEach((_, r) => {
-    const rowTop = top + r * cellHeight;
-    if (showLabels && (numbered || r % 2 === 0)) {
-      const text = cut(labels[r] ?? "", "small", labelWidth);
-      write(
-        text,
-        "small",
-        false,
-        x + PAD + labelWidth - measure(text, "small"),
-        rowTop + cellHeight / 2 - 6,
-        labelWidth + 1,
-      );
-    }
-    columns.forEach((column, c) => {
-      const cell = contents[r]?.[c] ?? { text: UNKNOWN, value: null, tooltip: "" };
-      const rect = { x: gridX + c * cellWidth, y: rowTop, w: cellWidth - 1, h: cellHeight - 1 };
-      const step =
-        cell.value !== null && range !== null
-          ? heatStep(cell.value, range.best, range.worst)
-          : cell.text === UNREACHABLE
-            ? -1
-            : null;
-      const left = rect.x + (rect.w - measure(cell.text, "small")) / 2;
-      cells.push({
-        rect,
-        step,
-        text: numbered ? textAt(cell.text, "small", false, left, rowTop + 3.5, rect.w) : null,
-        tooltip: `${labels[r]} → ${column.label}: ${cell.tooltip}`,
+
+  draw(): Panel {
+    const { table } = this.#blocks;
+    this.#line(TITLES[table.shown], "title", false);
+    this.#line("rows reach columns", "small", true);
+    this.#top += 4;
+    if (this.#numbered) this.#columnNumbers();
+    this.#grid();
+    this.#key();
+    const height = this.#top + PAD - 4;
+    const box: Box = {
+      key: `panel.${table.shown}`,
+      parent: null,
+      rect: { x: 0, y: 0, w: this.#width, h: height },
+      look: "panel",
+      kind: null,
+      stacked: false,
+      tooltip: "",
+      texts: this.#texts,
+      cores: null,
+    };
+    return { width: this.#width, height, box, cells: this.#cells };
+  }
+
+  #line(text: string, style: "title" | "small", faint: boolean): void {
+    this.#texts.push(textAt(text, style, faint, PAD, this.#top, this.#width - 2 * PAD));
+    this.#top += lineHeight(style);
+  }
+
+  #columnX(column: number): number {
+    return PAD + this.#labelWidth + LABEL_GAP + column * this.#cellWidth;
+  }
+
+  #columnNumbers(): void {
+    this.#blocks.columns.forEach((_, c) => {
+      const number = centred(String(c), true, this.#columnX(c), this.#top, this.#cellWidth);
+      this.#texts.push(number);
+    });
+    this.#top += lineHeight("small");
+  }
+
+  #grid(): void {
+    const { table, columns } = this.#blocks;
+    const range = valueRange(table);
+    const height = this.#numbered ? ROW_HEIGHT : SQUARE;
+    this.#labels.forEach((label, r) => {
+      const top = this.#top + r * height;
+      this.#rowLabel(label, r, top + height / 2 - 6.5);
+      columns.forEach((column, c) => {
+        const { text, value, tooltip } = this.#contents[r]?.[c] ?? NO_CELL;
+        const rect = { x: this.#columnX(c), y: top, w: this.#cellWidth - 1, h: height - 1 };
+        const known = value !== null && range !== null;
+        this.#cells.push({
+          rect,
+          step: known ? heatStep(value, range.best, range.worst) : text === UNREACHABLE ? -1 : null,
+          text: this.#numbered ? centred(text, false, rect.x, top + 3, rect.w) : null,
+          tooltip: `${label} → ${column.label}: ${tooltip}`,
+        });
       });
     });
-  });
-  top += rows.length * cellHeight + 8;
-  for (const line of columnsOf(keyLines(blocks, numbered), width - 2 * PAD)) {
-    line.forEach((text, c) => {
-      const room = (width - 2 * PAD) / line.length;
-      write(text, "small", true, x + PAD + c * room, top, room - 4);
-    });
-    top += lineHeight("small");
+    this.#top += this.#labels.length * height + 8;
   }
-  for (const line of signLines(blocks, numbered, width - 2 * PAD)) {
-    write(line, "small", true, x + PAD, top, width - 2 * PAD);
-    top += lineHeight("small");
+
+  #rowLabel(label: string, row: number, top: number): void {
+    // Squares are less high than text: every other row has a label.
+    if (this.#labelWidth === 0 || (!this.#numbered && row % 2 === 1)) return;
+    const text = cut(label, "small", this.#labelWidth);
+    const x = PAD + this.#labelWidth - measure(text, "small");
+    this.#texts.push(textAt(text, "small", false, x, top, this.#labelWidth + 1, "right"));
   }
-  const height = top - y + PAD - 4;
-  const box: Box = {
-    key: `panel.${table.shown}`,
-    parent: null,
-    rect: { x, y, w: width, h: height },
-    look: "panel",
-    kind: null,
-    stacked: false,
-    tooltip: "",
-    texts,
-    cores: null,
-  };
-  return { width, height, box, cells };
+
+  #key(): void {
+    const room = this.#width - 2 * PAD;
+    for (const line of columnsOf(keyLines(this.#blocks, this.#numbered), room)) {
+      const each = room / line.length;
+      line.forEach((text, c) => {
+        this.#texts.push(textAt(text, "small", true, PAD + c * each, this.#top, each - 4));
+      });
+      this.#top += lineHeight("small");
+    }
+    for (const line of signLines(this.#blocks, this.#numbered, room)) this.#line(line, "small", true);
+  }
+}
+
+const NO_CELL: PanelCell = { text: UNKNOWN, value: null, tooltip: "" };
+
+function widest(texts: readonly string[]): number {
+  return texts.reduce((most, text) => Math.max(most, measure(text, "small")), 0);
+}
+
+function centred(text: string, faint: boolean, x: number, y: number, width: number): PlacedText {
+  return textAt(text, "small", faint, x + (width - measure(text, "small")) / 2, y, width, "middle");
 }
 
 interface PanelCell {

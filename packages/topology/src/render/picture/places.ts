@@ -7,7 +7,7 @@
 import { buildObjectTree } from "../../model/build-object-tree.ts";
 import type { CpuCache, MemorySideCache, OsDevice } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
-import type { Initiator, Target } from "../../model/machine.ts";
+import type { Initiator, Machine, Target } from "../../model/machine.ts";
 import type { CpuObject, MachineObject, MemoryObject } from "../../model/object-tree.ts";
 import type { Survey } from "../survey.ts";
 
@@ -284,10 +284,10 @@ class PlaceFinder {
   /** Memories that the tree does not have: those that are no nodes, and nodes whose CPUs it does not have. */
   #placeRest(): void {
     const { machine } = this.#survey;
-    const daxNodes = new Map(machine.dax.map((dax) => [dax.name, dax.numaNode]));
+    const nodes = nodesOfNames(machine);
     for (const target of machine.targets) {
       if (this.#placed.has(target.uid)) continue;
-      const node = target.numaNode ?? daxNodes.get(target.id) ?? null;
+      const node = target.numaNode ?? nodes.get(target.id) ?? null;
       const byNode = node === null ? undefined : this.#placeOfNode.get(node);
       const home = byNode ?? this.#placeOfHome(target) ?? this.root;
       home.memories.push({ target, sideCaches: this.#survey.node(target)?.sideCaches ?? [] });
@@ -300,6 +300,24 @@ class PlaceFinder {
     if (home === undefined || second !== undefined) return undefined;
     return this.root.places.find((place) => place.initiators.includes(home));
   }
+}
+
+/** The node that a memory which is none itself is near to, by the names it may have. */
+function nodesOfNames(machine: Machine): Map<string, number> {
+  const nodes = new Map<string, number>();
+  const put = (name: string | null, node: number | null): void => {
+    if (name !== null && node !== null) nodes.set(name, node);
+  };
+  for (const region of machine.pmem) {
+    put(region.name, region.numaNode);
+    for (const space of region.namespaces) {
+      put(space.name, region.numaNode);
+      put(space.device, region.numaNode);
+    }
+  }
+  for (const region of machine.cxlRegions) put(region.name, region.numaNode);
+  for (const dax of machine.dax) put(dax.name, dax.numaNode);
+  return nodes;
 }
 
 /** Caches of this level and above are shared by so many cores that they show as a box. */

@@ -1,5 +1,6 @@
 /** What boxes a picture has, one inside the other, and what they say: everything but where they are. */
 import type { LinkMedium, MemoryKind } from "../../model/facts.ts";
+import type { Link } from "../../model/machine.ts";
 import type { TextStyle } from "./font.ts";
 import type { Look } from "./scene.ts";
 
@@ -19,6 +20,8 @@ export interface Row {
   readonly grows: boolean;
   /** What joins its boxes to those above, null when nothing is drawn. */
   readonly bus: LinkMedium | null;
+  /** What the bus says. */
+  readonly busText: string[];
 }
 
 /** A box with what is inside of it. */
@@ -44,8 +47,13 @@ export interface PlanNode {
 /** A link that is drawn: a line, and taps from it to boxes. */
 export interface Rail {
   readonly medium: LinkMedium;
+  /** The label. */
   readonly text: string;
+  /** What it joins and its numbers, for where it is not drawn. */
+  readonly words: string;
   readonly tooltip: string;
+  /** The links that it stands for. */
+  readonly links: readonly Link[];
   /** Keys of the boxes that it joins, each directly inside the box that has the rail, or deeper. */
   readonly ends: readonly RailEnd[];
   /** Bytes/s, null when unknown: a wider line for more. */

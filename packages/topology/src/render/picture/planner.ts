@@ -1,7 +1,7 @@
 /** Makes the boxes of a picture out of the places of a machine; what looks alike shares a box where there is much of it. */
 import { IndexSet } from "../../model/index-set.ts";
 import { formatSize } from "../../model/units.ts";
-import { alike, cpuRange, nameRange } from "../names.ts";
+import { alike, cpuRange, nameRange, sort } from "../names.ts";
 import { type Survey, shortName } from "../survey.ts";
 import { clean, count, KIND_WORDS, times } from "../words.ts";
 import { cacheName, coresBox, deviceBox, leaf, memoryBox, speedText, uids } from "./boxes.ts";
@@ -85,7 +85,7 @@ export class Planner {
     const [first] = places;
     const rows: Row[] = [];
     const add = (nodes: readonly PlanNode[], wrap: boolean, grows: boolean, bus: Row["bus"] = null): void => {
-      if (nodes.length > 0) rows.push({ nodes, wrap, grows, bus });
+      if (nodes.length > 0) rows.push({ nodes, wrap, grows, bus, busText: [] });
     };
     add(this.#memories(places.map((place) => place.memories)), true, false);
     if (first.cores !== null) {
@@ -214,7 +214,7 @@ export class Planner {
       copies: cards.length,
       lines: [{ text: times(cards.length, `card ${name}`), style: "small", faint: true }],
       tooltip: `One card: ${name}`,
-      rows: [{ nodes: boxes, wrap: true, grows: true, bus: null }],
+      rows: [{ nodes: boxes, wrap: true, grows: true, bus: null, busText: [] }],
     });
   }
 
@@ -235,7 +235,7 @@ export class Planner {
   #deviceRows(groups: Some<Some<PlacedDevice>>): Row[] {
     const rows =
       groups.length > 1 ? [{ nodes: this.#deviceBoxes(groups), wrap: true }] : this.#split(groups[0]);
-    return rows.map((row) => ({ ...row, grows: false, bus: null }));
+    return rows.map((row) => ({ ...row, grows: false, bus: null, busText: [] }));
   }
 
   /** A small box for a place that has one memory and CPUs, and nothing else. */
@@ -298,7 +298,7 @@ export class Planner {
   #deviceShape({ initiator, memories }: PlacedDevice): string {
     const link = this.#survey.pciOf(initiator)?.link;
     const own = memories.map((target) => this.#memoryShape({ target, sideCaches: [] }));
-    return `${initiator.class}:${initiator.label ?? ""}:${link?.speedMax ?? ""}x${link?.widthMax ?? ""}:${own.join()}`;
+    return `${initiator.class}:${sort(initiator.label)}:${link?.speedMax ?? ""}x${link?.widthMax ?? ""}:${own.join()}`;
   }
 }
 

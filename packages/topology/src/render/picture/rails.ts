@@ -1,5 +1,8 @@
 /** Which links a picture draws as lines, which it tells in words, and where. */
+import type { LinkMedium } from "../../model/facts.ts";
 import type { Bridge, Link } from "../../model/machine.ts";
+import type { Quantity } from "../../model/quantity.ts";
+import { formatBandwidth, formatLatency } from "../../model/units.ts";
 import {
   bridgeJoins,
   type Cluster,
@@ -9,12 +12,15 @@ import {
   linkClasses,
   saysSomething,
 } from "../link-section.ts";
+import { rangeText } from "../names.ts";
 import type { Survey } from "../survey.ts";
 import { bandwidthText, count, latencyText, linkNotes, MEDIUM_WORDS, originText, UNKNOWN } from "../words.ts";
-import type { PlanNode, Rail, RailEnd } from "./plan.ts";
+import type { PlanNode, Rail, RailEnd, Row } from "./plan.ts";
 
 /** Lines in one box at most; further links are told in words. */
 const RAILS_MAX = 6;
+/** Lines of one medium in one box that are drawn one by one, at most; more become one. */
+const ALONE_MAX = 3;
 /** Links told in words in one box, at most; the rest is counted. */
 const NOTES_MAX = 6;
 /** Boxes that one line joins, at most; a link of more is told in words. */
@@ -119,24 +125,51 @@ function place(
   const holder = lowestCommon(boxes) ?? root;
   const device = soleDevice(part, paths);
   const ends = endsOf(holder, boxes);
+  const bus = busOf(holder, part, one.link, paths);
   if (mutual && holder.copies > 1) {
     // A stack is all that the link joins: no names needed.
     addNote(holder, one.link, "to each other");
   } else if (device !== undefined) {
     addNote(device, one.link, text);
+  } else if (bus !== undefined) {
+    bus.busText.push(`CPUs reach this memory: ${numbersText(one.link)}`);
   } else if (ends.length < 2 || ends.length > ENDS_MAX || holder.copies > 1) {
     addNote(holder, one.link, text);
   } else {
     const { properties, medium } = one.link;
-    const words = mutual && medium === "memory" ? "each other's memory: " : "";
+    const words = mutual ? (medium === "memory" ? "each other's memory: " : "") : `${text}: `;
     holder.rails.push({
       medium,
       text: `${words}${numbersText(one.link)}`,
+      words: `${text}: ${numbersText(one.link)}`,
       tooltip: `${MEDIUM_WORDS[medium]}: ${text}\n${numbersText(one.link)}${from(one.link)}`,
+      links: [one.link],
       ends,
       bandwidth: properties.readBandwidth?.value ?? properties.writeBandwidth?.value ?? null,
     });
   }
+}
+
+/** The row of devices whose bus is what a link of the CPUs beside it to their memory is made of: the bus can tell. */
+function busOf(
+  holder: PlanNode,
+  part: Cluster,
+  link: Link,
+  paths: ReadonlyMap<number, BoxPath>,
+): Row | undefined {
+  const inHolder = (uid: number): PlanNode | undefined => {
+    const path: readonly PlanNode[] = paths.get(uid) ?? [];
+    return path[path.indexOf(holder) + 1];
+  };
+  const row = holder.rows.find((one) =>
+    one.nodes.some((node) => node === inHolder(part.targets[0]?.uid ?? -1)),
+  );
+  if (row === undefined || row.bus !== link.medium) return undefined;
+  const cpusHere = part.initiators.every(
+    (one) => holder.members.has(one.uid) || inHolder(one.uid)?.look === "cores",
+  );
+  const devices = part.targets.every((one) => row.nodes.some((node) => node === inHolder(one.uid)));
+  return cpusHere && devices ? row : undefined;
 }
 
 /** The device box with all initiators of a link whose targets are in one other box, or with its only targets: it can tell. */
@@ -179,9 +212,13 @@ function endsOf(holder: PlanNode, boxes: readonly BoxPath[]): RailEnd[] {
 /** `xGMI 50 GB/s · 140 ns`; the relative distance where nothing better is known. */
 function numbersText(link: Pick<Link, "medium" | "properties">): string {
   const { properties, medium } = link;
-  const [bandwidth, latency] = [bandwidthText(properties), latencyText(properties)];
-  const known = [bandwidth, latency].filter((text) => text !== UNKNOWN);
-  const notes = linkNotes(properties);
+  // A latency made of a relative distance is a hint, not a measure.
+  const mark = properties.readLatency?.origin === "distance" ? "~" : "";
+  const known = [bandwidthText(properties), latencyText(properties)]
+    .map((text, i) => (i === 1 && text !== UNKNOWN ? `${mark}${text}` : text))
+    .filter((text) => text !== UNKNOWN);
+  // What is as it should be needs no word.
+  const notes = linkNotes(properties).filter((note) => note !== "atomics");
   const name = medium === "memory" && known.length + notes.length > 0 ? "" : MEDIUM_WORDS[medium];
   const words = [...known, ...notes];
   return [name, words.length === 0 ? "speed unknown" : words.join(" · ")]
@@ -204,9 +241,13 @@ function addNote(holder: PlanNode, link: Link | Bridge, joins: string): void {
 
 /** Keeps the number of lines and of notes in each box within bounds; the rest is counted. */
 function settle(node: PlanNode): void {
-  node.rails.sort(wider);
-  for (const rail of node.rails.splice(RAILS_MAX)) {
-    node.notes.push({ medium: rail.medium, text: rail.tooltip.replaceAll("\n", " "), tooltip: rail.tooltip });
+  const merged = [...groupBy(node.rails.splice(0))].flatMap((rails) =>
+    rails.length > ALONE_MAX ? [mergedRail(rails)] : rails,
+  );
+  merged.sort(wider);
+  node.rails.push(...merged.slice(0, RAILS_MAX));
+  for (const rail of merged.slice(RAILS_MAX)) {
+    node.notes.push({ medium: rail.medium, text: rail.words, tooltip: rail.tooltip });
   }
   const rest = node.notes.splice(NOTES_MAX);
   if (rest.length > 0) {
@@ -217,6 +258,56 @@ function settle(node: PlanNode): void {
     node.notes.push({ medium: null, text: `and ${count(rest.length, "more link")}`, tooltip });
   }
   for (const row of node.rows) for (const inside of row.nodes) settle(inside);
+}
+
+/** Lines of the same medium. */
+function groupBy(rails: readonly Rail[]): Rail[][] {
+  const groups = new Map<LinkMedium, Rail[]>();
+  for (const rail of rails) groups.set(rail.medium, [...(groups.get(rail.medium) ?? []), rail]);
+  return [...groups.values()];
+}
+
+/** One line for many of the same medium, with their ranges of numbers; the matrix tells which is which. */
+function mergedRail(rails: readonly Rail[]): Rail {
+  const links = rails.flatMap((rail) => rail.links);
+  const medium = rails[0]?.medium ?? "unknown";
+  const range = (values: readonly (number | null)[], format: (value: number | null) => string): string => {
+    const known = values.filter((value) => value !== null);
+    return known.length === 0 ? "" : rangeText(known, format);
+  };
+  const average = (a: Quantity | null, b: Quantity | null): number | null =>
+    a === null || b === null ? ((a ?? b)?.value ?? null) : (a.value + b.value) / 2;
+  const numbers = [
+    range(
+      links.map(({ properties: p }) => average(p.readBandwidth, p.writeBandwidth)),
+      formatBandwidth,
+    ),
+    range(
+      links.map(({ properties: p }) => average(p.readLatency, p.writeLatency)),
+      formatLatency,
+    ),
+    range(
+      links.map(({ properties: p }) => p.distance?.value ?? null),
+      (value) => `distance ${value}`,
+    ).replace("–distance ", "–"),
+  ].filter((text) => text !== "");
+  const text = `${count(links.length, `${MEDIUM_WORDS[medium]} link`)}: ${numbers.length === 0 ? "speed unknown" : numbers.join(" · ")}`;
+  return {
+    medium,
+    text,
+    words: text,
+    tooltip: [text, ...rails.slice(0, 30).map((rail) => rail.words)].join("\n"),
+    links,
+    ends: [
+      ...new Map(
+        rails.flatMap((rail) => rail.ends).map((end) => [`${end.outer} ${end.inner}`, end]),
+      ).values(),
+    ],
+    bandwidth: rails.reduce(
+      (most: number | null, { bandwidth }) => (bandwidth === null ? most : Math.max(most ?? 0, bandwidth)),
+      null,
+    ),
+  };
 }
 
 function wider(a: Rail, b: Rail): number {

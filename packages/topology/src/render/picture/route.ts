@@ -146,7 +146,8 @@ export class Router {
     const passing = this.#taps.filter(
       (tap) => tap.row === row && lanes.indexOf(tap.rail) >= lanes.indexOf(rail),
     );
-    const [from, to] = [trunkX ?? Math.min(...xs), Math.max(...xs)];
+    // Left of the area there are the upright lines of other links.
+    const [from, to] = [trunkX === null ? Math.min(...xs) : this.#area.x, Math.max(...xs)];
     const walls = [from, to, ...passing.map((tap) => tap.x).filter((x) => x > from && x < to)].sort(
       (a, b) => a - b,
     );
@@ -163,7 +164,7 @@ export class Router {
     const limit = this.#area.x + this.#area.w + this.#measured.extra;
     this.missing = Math.max(this.missing, x + width - limit);
     const rect: Rect = { x, y: y - LABEL_HEIGHT / 2, w: width, h: LABEL_HEIGHT };
-    const text = textAt(rail.text, "small", false, x + LABEL_PAD, y - 6.5, width - 2 * LABEL_PAD + 0.01);
+    const text = textAt(rail.text, "small", false, x + LABEL_PAD, y - 6.5, width, "middle");
     this.labels.push({ rect, text, medium: rail.medium, tooltip: rail.tooltip });
     return x + width / 2;
   }

@@ -24,15 +24,17 @@ export type Look =
 
 /** A line of text in its place. */
 export interface PlacedText {
-  /** Left end, and baseline. */
+  /** Left end of its width, and baseline. */
   readonly x: number;
   readonly y: number;
   readonly text: string;
   readonly style: TextStyle;
   /** Less important. */
   readonly faint: boolean;
-  /** Width that the layout keeps for it. */
+  /** Width that the layout keeps for it: in a narrower font it is less wide. */
   readonly width: number;
+  /** Where it stands in that width. */
+  readonly align: "left" | "middle" | "right";
 }
 
 /** Cores in a box, one small square each. */

@@ -99,8 +99,10 @@ function drawCores({ x, y, columns, pitch, count, small }: CoreGrid): string {
   return `${slow}${small === count ? "" : `<path class="core" d="${squares(small, count)}"/>`}`;
 }
 
-function drawText({ x, y, text, style, faint }: PlacedText): string {
-  return `<text class="${style}${faint ? " faint" : ""}" x="${n(x)}" y="${n(y)}">${escaped(text)}</text>`;
+function drawText({ x, y, text, style, faint, width, align }: PlacedText): string {
+  const at = align === "left" ? x : align === "right" ? x + width : x + width / 2;
+  const anchor = align === "left" ? "" : ` text-anchor="${align === "right" ? "end" : "middle"}"`;
+  return `<text class="${style}${faint ? " faint" : ""}" x="${n(at)}" y="${n(y)}"${anchor}>${escaped(text)}</text>`;
 }
 
 function drawWire({ points, medium, weight, tooltip }: Wire): string {
