@@ -53,7 +53,7 @@ export function assemble(facts: Facts, input: MachineInput, name: string = defau
     };
   });
   const direct = [...stated.links, ...grouped];
-  const attached = attachmentFacts(facts.attachments, direct, initiatorFacts);
+  const attached = attachmentFacts(facts.attachments, direct, initiatorFacts, targetIds);
   const uids = new UidCounter();
   const targetUid = new Map([...targetIds.keys()].map((id) => [id, uids.next()]));
   const initiatorUid = new Map([...initiatorIds.keys()].map((id) => [id, uids.next()]));

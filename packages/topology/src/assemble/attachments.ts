@@ -1,4 +1,4 @@
-import type { Attachment, BridgeFact, InitiatorFact, LinkFact } from "../model/facts.ts";
+import type { Attachment, BridgeFact, InitiatorFact, LinkFact, TargetFact } from "../model/facts.ts";
 import { OBJECT_VERSION } from "../model/machine.ts";
 import { propertiesKey, UNKNOWN_PROPERTIES } from "./properties.ts";
 
@@ -11,6 +11,7 @@ export function attachmentFacts(
   attachments: readonly Attachment[],
   links: readonly LinkFact[],
   initiators: readonly InitiatorFact[],
+  targets: ReadonlyMap<string, TargetFact>,
 ): { links: LinkFact[]; bridges: BridgeFact[] } {
   const cpus = initiators.filter((fact) => fact.type === "cpu").map((fact) => fact.id);
   const groups = new Map<string, { attachment: Attachment; near: readonly string[]; members: string[] }>();
@@ -28,7 +29,8 @@ export function attachmentFacts(
     const id = `slot${result.links.length}`;
     result.links.push({ id, version: OBJECT_VERSION, medium, initiators: members, targets: [], properties });
     for (const link of links) {
-      if (!leadsToNodes(link) || !link.initiators.some((initiator) => near.includes(initiator))) continue;
+      if (!leadsToHostMemory(link, targets) || !link.initiators.some((initiator) => near.includes(initiator)))
+        continue;
       result.bridges.push({
         id: `bridge${result.bridges.length}`,
         version: OBJECT_VERSION,
@@ -42,7 +44,13 @@ export function attachmentFacts(
   return result;
 }
 
-/** System memory only: that a CPU can map a device's memory does not say that another device can. */
-function leadsToNodes(link: LinkFact): boolean {
-  return link.targets.length > 0 && link.targets.every((id) => /^node\d+$/.test(id));
+/**
+ * Memory of the host only (nodes, DAX, persistent and CXL memory): that a CPU can map a device's own memory does not
+ * say that another device can.
+ */
+function leadsToHostMemory(link: LinkFact, targets: ReadonlyMap<string, TargetFact>): boolean {
+  return (
+    link.targets.length > 0 &&
+    link.targets.every((id) => /^node\d+$/.test(id) || targets.get(id)?.device === null)
+  );
 }

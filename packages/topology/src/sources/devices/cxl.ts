@@ -158,7 +158,14 @@ function addRegionReaches(discovery: Discovery, region: CxlRegion, devices: read
     const numaNode = isNode ? device.targetNode : device.numaNode;
     const stated = nearCpus(facts, { numaNode, localCpus: nodeCpus(discovery, numaNode) });
     const near = stated.length > 0 || numaNode === null ? stated : nearestByDistance(facts, numaNode);
-    facts.reaches.push(...hostReaches(facts, target, { medium: "cxl", near, properties }));
+    facts.reaches.push(
+      ...hostReaches(facts, target, {
+        medium: "cxl",
+        near,
+        properties,
+        attached: isNode ? null : device.numaNode,
+      }),
+    );
   }
 }
 

@@ -87,6 +87,7 @@ function addTarget(discovery: Discovery, device: DaxDevice, place: Place): void 
     ...hostReaches(facts, device.name, {
       medium: device.kind.kind === "cxl" ? "cxl" : "memory",
       near: nearCpus(facts, place),
+      attached: place.numaNode,
       properties: { ...UNKNOWN_PROPERTIES, coherent: true },
     }),
   );

@@ -6,6 +6,7 @@ import { pciIndex } from "../pci/address.ts";
 import { pathBandwidth } from "../pci/link.ts";
 import type { Discovery, Source } from "../source.ts";
 import { listedNode, nearCpus, onlyNode } from "./near.ts";
+import { readWord } from "./values.ts";
 
 /** PCI classes (and single subclasses, which come first) of what moves memory worth naming. */
 const SUBCLASSES: ReadonlyMap<number, InitiatorType> = new Map([
@@ -56,7 +57,7 @@ export const initiators: Source = {
         id: device.address,
         type,
         aliases: aliasesOf(byFunction.get(device.address) ?? []),
-        label: device.label,
+        label: (type === "gpu" ? productName(discovery, device) : null) ?? device.label,
         cpus: IndexSet.EMPTY,
         numaNode: listedNode(facts, device.numaNode) ?? onlyNode(near),
         pciAddress: device.address,
@@ -82,6 +83,11 @@ function typeOf(device: PciDevice, own: readonly OsDevice[]): InitiatorType | nu
   if (type !== null) return type;
   const bridge = device.classCode >> 8 === 0x06;
   return bridge ? null : (DEVICE_TYPES.find(([kind]) => seen(kind))?.[1] ?? null);
+}
+
+/** What AMD's driver calls the board, where the board says. */
+function productName(discovery: Discovery, device: PciDevice): string | null {
+  return readWord(discovery, `sys/bus/pci/devices/${device.address}/product_name`);
 }
 
 /** Names of the devices on a function, and of the NVMe controllers whose disks they are. */

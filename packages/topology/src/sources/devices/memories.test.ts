@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { discover } from "../../discover.ts";
 import type { Facts } from "../../model/facts.ts";
+import { paths } from "../../query/path.ts";
 import { type CaptureFiles, classFiles, cpuFiles, factsOf, pciFiles } from "../../testing/facts-of.ts";
-import type { MemoryEntry } from "../../tree/memory.ts";
+import { type MemoryEntry, MemoryTree } from "../../tree/memory.ts";
 
 const GIB = 2 ** 30;
 
@@ -76,6 +78,26 @@ test("a DAX device that can be mapped is a target and an OS device; as system me
       ["node1", "dax0.0"],
     ],
   );
+});
+
+test("a device on a slot goes on to mapped memory as the CPUs near it do, and the memory's own place shows", async () => {
+  const machine = await discover(
+    new MemoryTree({
+      ...cpuFiles(2),
+      ...busFiles("dax", { [`${NDBUS}/region0/dax0.1/dax0.0`]: dax("device_dax", 1) }),
+      ...pciFiles(
+        { path: "pci0000:00/0000:00:01.0", classCode: "020000", files: { numa_node: "1\n" } },
+        { path: "pci0000:00/0000:00:02.0", classCode: "0b4000" },
+      ),
+      ...classFiles("ve", "pci0000:00/0000:00:02.0/ve/ve0", { memory_size: "48\n" }),
+    }),
+  );
+  assert.deepEqual(
+    ["node0", "node1", "0000:00:01.0"].map((from) => paths(machine, from, "dax0.0")[0]?.distance),
+    [21, 10, 10],
+  );
+  assert.equal(paths(machine, "0000:00:01.0", "0000:00:02.0/memory").length, 0);
+  assert.equal(paths(machine, "0000:00:02.0", "0000:00:02.0/memory").length, 1);
 });
 
 test("old kernels: the driver by its folder, the node by what the device lies in, and no bus but a class", () => {

@@ -1,5 +1,6 @@
 import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import type { Facts, LinkMedium, LinkProperties, NumaNode, OsDevice, Reach } from "../../model/facts.ts";
+import { quantity } from "../../model/quantity.ts";
 
 /** Nodes with CPUs: each is an initiator `nodeN`. */
 export function cpuNodes(facts: Pick<Facts, "nodes">): NumaNode[] {
@@ -34,14 +35,20 @@ export function listedNode(facts: Pick<Facts, "nodes">, node: number | null): nu
   return facts.nodes.some(({ index }) => index === node) ? node : null;
 }
 
+/** The firmware's distance from a node to a node, 0 when it is not stated. */
+function distanceOf(facts: Pick<Facts, "distances">, from: number, to: number): number {
+  for (const { nodes, values } of facts.distances) {
+    const row = nodes.indexOf(from);
+    const column = nodes.indexOf(to);
+    if (row >= 0 && column >= 0) return values[row * nodes.length + column] ?? 0;
+  }
+  return 0;
+}
+
 /** Ids of the CPU initiators nearest to a node by the firmware's distances; empty when there are none. */
 export function nearestByDistance(facts: Pick<Facts, "nodes" | "distances">, node: number): string[] {
-  const matrix = facts.distances.find(({ nodes }) => nodes.includes(node));
-  if (matrix === undefined) return [];
-  const column = matrix.nodes.indexOf(node);
   const distances = cpuNodes(facts).flatMap((cpu) => {
-    const row = matrix.nodes.indexOf(cpu.index);
-    const distance = row < 0 ? 0 : (matrix.values[row * matrix.nodes.length + column] ?? 0);
+    const distance = distanceOf(facts, cpu.index, node);
     return distance > 0 ? [{ id: nodeId(cpu), distance }] : [];
   });
   const least = distances.reduce((min, { distance }) => Math.min(min, distance), Number.POSITIVE_INFINITY);
@@ -60,10 +67,25 @@ export function cpuReaches(facts: Pick<Facts, "nodes">, target: string, link: No
   return reachesOf(cpuNodes(facts), target, link);
 }
 
-/** All CPUs, and what has a node's place without CPUs (a generic initiator), can use memory of the host itself. */
-export function hostReaches(facts: Pick<Facts, "nodes">, target: string, link: NodeLink): Reach[] {
+/**
+ * All CPUs, and what has a node's place without CPUs (a generic initiator), can use memory of the host itself.
+ *
+ * @param attached the node that the memory is attached to, null when unknown: the distances to it tell near from far
+ */
+export function hostReaches(
+  facts: Pick<Facts, "nodes" | "distances">,
+  target: string,
+  link: NodeLink & { readonly attached: number | null },
+): Reach[] {
+  const { attached } = link;
   const nodes = facts.nodes.filter((node) => node.online && (!node.cpus.isEmpty || node.genericInitiator));
-  return reachesOf(nodes, target, link);
+  const reaches = reachesOf(nodes, target, link);
+  if (attached === null) return reaches;
+  return reaches.map((reach, i) => {
+    const stated = distanceOf(facts, nodes[i]?.index ?? -1, attached);
+    const distance = quantity(stated, "distance", `to node${attached}, which it is attached to`);
+    return { ...reach, properties: { ...reach.properties, distance } };
+  });
 }
 
 function reachesOf(nodes: readonly NumaNode[], target: string, link: NodeLink): Reach[] {

@@ -99,6 +99,7 @@ function addFileTargets(discovery: Discovery): void {
       ...hostReaches(facts, device.name, {
         medium: "memory",
         near: nearCpus(facts, device),
+        attached: device.numaNode,
         properties: { ...UNKNOWN_PROPERTIES, coherent: true },
       }),
     );
