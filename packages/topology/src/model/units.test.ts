@@ -37,7 +37,7 @@ describe("parseSize", () => {
   }
 
   for (const [text, part] of [
-    ["", "expected a size such as 64GiB"],
+    ["", "expected a size such as 64GiB, but got nothing"],
     ["GiB", 'but got "GiB"'],
     ["64", "the unit is missing"],
     ["512M", "write MiB (1,024²) or MB (1,000²)"],

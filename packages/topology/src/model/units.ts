@@ -107,6 +107,7 @@ const LATENCY: Dimension = {
 const SHOWN_MAX = 40;
 
 function shown(text: string): string {
+  if (text.trim() === "") return "nothing";
   return JSON.stringify(text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text);
 }
 

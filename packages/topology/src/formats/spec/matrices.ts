@@ -4,7 +4,7 @@ import type { Quantity } from "../../model/quantity.ts";
 import { tryParseBandwidth, tryParseLatency } from "../../model/units.ts";
 import type { Draft } from "./draft.ts";
 import { type Field, shown } from "./field.ts";
-import { DISTANCE_MAX } from "./limits.ts";
+import { DISTANCE_MAX, LINKS_MAX } from "./limits.ts";
 import { tryParseDistance } from "./numbers.ts";
 
 type PropertyName = "readBandwidth" | "writeBandwidth" | "readLatency" | "writeLatency" | "distance";
@@ -66,6 +66,9 @@ function readMatrix(field: Field, draft: Draft): void {
     if (properties === undefined) {
       properties = cell(values, text, unit, metric, source);
       known.set(text, properties);
+      if (known.size > LINKS_MAX) {
+        values.fail(`expected at most ${LINKS_MAX} different numbers, but there are more; round them`);
+      }
     }
     if (properties !== null) draft.pairs.state(rows[row] ?? "", columns[column] ?? "", medium, properties);
   });

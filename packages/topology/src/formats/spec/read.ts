@@ -96,10 +96,10 @@ function build(root: Field): FactsDraft {
   readMatrices(fields.get("matrices"), draft);
   readLinks(fields.get("links"), draft);
   readBridges(fields.get("bridges"), draft);
-  if (draft.nodes.size + draft.facts.initiatorFacts.length + draft.facts.targetFacts.length === 0) {
+  if (!["nodes", "devices", "targets"].some((name) => fields.has(name))) {
     root.fail("there is nothing in this machine; give it nodes or devices");
   }
-  draft.facts.linkFacts = draft.pairs.links().concat(draft.facts.linkFacts);
+  draft.facts.linkFacts = draft.pairs.links(root).concat(draft.facts.linkFacts);
   return draft.facts;
 }
 

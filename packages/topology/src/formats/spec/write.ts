@@ -20,7 +20,7 @@ export function specToYaml(machine: Machine): string {
   const body: Written = {
     info: info(machine.info),
     ...top,
-    nodes: some(machine.nodes.map((node) => writeNode(writer, node, nodeCpus.get(node.index) ?? {}))),
+    nodes: machine.nodes.map((node) => writeNode(writer, node, nodeCpus.get(node.index) ?? {})),
     distances: writeDistances(machine),
     devices: some(machine.initiators.flatMap((initiator) => writeDevice(writer, initiator) ?? [])),
     targets: some(
