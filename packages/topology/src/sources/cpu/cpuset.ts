@@ -1,6 +1,6 @@
 import type { IndexSet } from "../../model/index-set.ts";
 import type { FileTree } from "../../tree/tree.ts";
-import { readLine, readList } from "../attribute.ts";
+import { quoted, readLine, readList } from "../attribute.ts";
 import type { Discovery } from "../source.ts";
 
 /** What a cpuset or cgroup leaves to the process (for a capture: to the one that took it). */
@@ -57,17 +57,29 @@ function readCpuset(discovery: Discovery): Cpuset {
   return { name, cpus: cpus ?? null, nodes: nodes ?? null };
 }
 
-/** Name of the cgroup that holds the cpuset controller for the process, and in which hierarchy. */
+/** Name of the cgroup that is the cpuset of the process, and in which hierarchy. */
 function readName(discovery: Discovery): { readonly name: string | null; readonly version: 1 | 2 | null } {
+  // The kernel names the cgroup itself, in version 2 the nearest that has the controller.
+  const told = readPath(discovery, "proc/self/cpuset");
   const lines = discovery.tree.readText("proc/self/cgroup")?.split("\n") ?? [];
   for (const line of lines) {
-    const [, controllers = "", name] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
-    if (name !== undefined && controllers.split(",").includes("cpuset")) return { name, version: 1 };
+    const [, controllers = "", name] = /^\d+:([^:]*):(\/.{0,4095})$/.exec(line) ?? [];
+    if (name !== undefined && controllers.split(",").includes("cpuset"))
+      return { name: told ?? name, version: 1 };
   }
-  for (const line of lines) if (line.startsWith("0::/")) return { name: line.slice(3), version: 2 };
-  // Older kernels, and captures without the other file.
-  const name = readLine(discovery, "proc/self/cpuset");
-  return { name: name?.startsWith("/") === true ? name : null, version: null };
+  for (const line of lines) {
+    const name = /^0::(\/.{0,4095})$/.exec(line)?.[1];
+    if (name !== undefined) return { name: told ?? name, version: 2 };
+  }
+  return { name: told ?? null, version: null };
+}
+
+/** A path as the kernel has them, at most 4,096 characters long. */
+function readPath(discovery: Discovery, file: string): string | undefined {
+  const line = readLine(discovery, file);
+  if (line === undefined || /^\/.{0,4095}$/.test(line)) return line;
+  discovery.warn(file, `holds ${quoted(line)} where a path such as /user.slice is expected`);
+  return undefined;
 }
 
 function findMount(discovery: Discovery, version: 1 | 2 | null): Mount | undefined {

@@ -133,6 +133,13 @@ describe("what the cpuset of the process leaves", () => {
       "sys/fs/cgroup/cpuset/a/cpuset.effective_cpus": "1-2\n",
       "sys/fs/cgroup/cpuset/a/cpuset.effective_mems": "1\n",
     },
+    "cgroup 2, the kernel naming the one with the controller": {
+      "proc/self/cgroup": "0::/a/b\n",
+      "proc/self/cpuset": "/a\n",
+      "proc/mounts": "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n",
+      "sys/fs/cgroup/a/cpuset.cpus.effective": "1-2\n",
+      "sys/fs/cgroup/a/cpuset.mems.effective": "1\n",
+    },
     "a cpuset of old": {
       "proc/self/cpuset": "/a\n",
       "proc/mounts": "none /dev/cpuset cpuset rw 0 0\n",

@@ -6,6 +6,8 @@ import type { Discovery } from "../source.ts";
 export const DISTANCES_NAME = "NUMALatency";
 /** The firmware's table has a byte for each distance. */
 const DISTANCE_MAX = 65_535;
+/** Characters of a row, at most: the kernel's limit is 1,024 nodes. */
+const TEXT_MAX = 8192;
 
 /**
  * Relative distances between nodes, from the row of each. The kernel prints a column for each online node in
@@ -16,26 +18,34 @@ export function readDistances(
   discovery: Discovery,
   of: { readonly directory: string; readonly online: readonly number[]; readonly nodes: readonly number[] },
 ): DistanceMatrix | null {
+  const columns = new Map(of.online.map((node, column) => [node, column]));
   const rows = new Map<number, readonly number[]>();
   for (const node of of.nodes) {
-    const row = readRow(discovery, `${of.directory}/node${node}/distance`, of.online.length);
+    const place = { columns: of.online.length, own: columns.get(node) ?? -1 };
+    const row = readRow(discovery, `${of.directory}/node${node}/distance`, place);
     if (row !== undefined) rows.set(node, row);
   }
   const nodes = [...rows.keys()];
   if (nodes.length < 2) return null;
-  const columns = new Map(of.online.map((node, column) => [node, column]));
   const values = [...rows.values()].flatMap((row) => nodes.map((node) => row[columns.get(node) ?? -1] ?? 0));
   return { name: DISTANCES_NAME, nodes, values };
 }
 
-function readRow(discovery: Discovery, path: string, columns: number): readonly number[] | undefined {
+function readRow(
+  discovery: Discovery,
+  path: string,
+  of: { readonly columns: number; readonly own: number },
+): readonly number[] | undefined {
   const text = discovery.tree.readText(path)?.trim();
   if (text === undefined || text === "") return undefined;
-  const row =
-    text.length > columns * 12 + 64
-      ? []
-      : text.split(/\s+/).map((part) => (/^\d{1,6}$/.test(part) ? Number(part) : -1));
-  if (row.length === columns && row.every((value) => value >= 0 && value <= DISTANCE_MAX)) return row;
+  const { columns, own } = of;
+  const parts = text.length > TEXT_MAX ? [] : text.split(/\s+/);
+  const row = parts.map((part) => (/^\d{1,6}$/.test(part) ? Number(part) : -1));
+  const good = row.every((value) => value >= 0 && value <= DISTANCE_MAX);
+  // A capture may lack nodes. Where the last ones are missing the columns of the others are still theirs, which
+  // shows in nothing being nearer to the node than itself.
+  const cut = row.length > columns && row.every((value) => value >= (row[own] ?? 0));
+  if (good && own >= 0 && (row.length === columns || cut)) return row;
   discovery.warn(
     path,
     `holds ${quoted(text)} where ${columns} distances, one for each online node, are expected`,

@@ -257,11 +257,17 @@ describe("distances", () => {
     assert.deepEqual(distances[0]?.values, [10, 40, 80, 40, 10, 80, 80, 80, 10]);
   });
 
+  test("a capture without the last nodes has the distances between the others", () => {
+    const { distances, warnings } = factsOf(nodes(["10 20 30 40", "20 10 30 40"]));
+    assert.deepEqual(distances[0]?.values, [10, 20, 20, 10]);
+    assert.deepEqual(warnings, []);
+  });
+
   test("one node has none; a row that cannot be used takes its node out", () => {
     assert.deepEqual(factsOf(nodes(["10"])).distances, []);
     for (const row of [
       "10 20",
-      "10 20 30 40",
+      "20 10 30 40",
       "10 x 30",
       "-10 20 30",
       "10 99999999 30",
