@@ -1,8 +1,17 @@
 import { type Console, Failure } from "./command.ts";
 
-// By import, these two bring the streams and sockets of Node with them: 5 ms that a short command never needs.
-const { writeSync } = process.getBuiltinModule("node:fs");
-const isatty = (descriptor: number): boolean => process.getBuiltinModule("node:tty").isatty(descriptor);
+// By import, this one brings the streams of Node with it: time that a short command never gets back.
+const { readlinkSync, writeSync } = process.getBuiltinModule("node:fs");
+
+/** Whether a descriptor is a terminal. What is no device is none, and is told without loading what knows terminals. */
+function isTerminal(descriptor: number): boolean {
+  try {
+    if (!readlinkSync(`/proc/self/fd/${descriptor}`).startsWith("/dev/")) return false;
+  } catch {
+    // Without procfs the descriptor itself is asked.
+  }
+  return process.getBuiltinModule("node:tty").isatty(descriptor);
+}
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -59,7 +68,7 @@ export class ProcessConsole implements Console {
   }
 
   progress(text: string): void {
-    if ((text === "" && !this.#progressShown) || !isatty(STDERR)) return;
+    if ((text === "" && !this.#progressShown) || !isTerminal(STDERR)) return;
     this.#progressShown = text !== "";
     try {
       writeAll(STDERR, `\r\x1b[K${text}`);
@@ -69,7 +78,7 @@ export class ProcessConsole implements Console {
   }
 
   #terminal(): boolean {
-    this.#onTerminal ??= isatty(STDOUT);
+    this.#onTerminal ??= isTerminal(STDOUT);
     return this.#onTerminal;
   }
 }

@@ -1,4 +1,5 @@
-export { type DiscoverOptions, discover, discoverLive, discoverTree } from "./discover.ts";
+export { type DiscoverOptions, discover, discoverLive } from "./discover.ts";
+export { discoverTree } from "./discover-tree.ts";
 export { type ErrnoName, HmsError } from "./model/error.ts";
 export type * from "./model/facts.ts";
 export { IndexSet } from "./model/index-set.ts";
@@ -8,4 +9,8 @@ export { type Best, type BestOptions, type By, best, type Choice, type Refusal }
 export { type Matrix, type Metric, matrix } from "./query/matrix.ts";
 export { findInitiator, findTarget, nearest } from "./query/names.ts";
 export { type Path, type PathValue, paths } from "./query/path.ts";
+export { renderDot } from "./render/dot.ts";
+export { type MatrixOptions, renderMatrix } from "./render/matrix.ts";
+export { renderSvg } from "./render/picture/svg.ts";
+export { renderText, type TextOptions } from "./render/text.ts";
 export type { FileTree } from "./tree/tree.ts";

@@ -1,62 +1,37 @@
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { statSync } from "node:fs";
 import { assemble } from "./assemble/assemble.ts";
-import { type DiscoverOptions, discoverTree } from "./discover.ts";
+import type { DiscoverOptions } from "./discover.ts";
+import { discoverTree } from "./discover-tree.ts";
 import { HmsError } from "./model/error.ts";
 import type { Machine } from "./model/machine.ts";
-import {
-  ARCHIVE_BYTES_MAX,
-  ARCHIVE_ENTRIES_MAX,
-  type ArchiveBounds,
-  isTar,
-  readTar,
-} from "./tree/archive.ts";
+import { KNOWN, unreadable } from "./open-errors.ts";
 import { DiskStore, FolderTree } from "./tree/folder.ts";
 import { LinkedTree } from "./tree/linked.ts";
-import { type CapturePlace, locateCapture } from "./tree/locate.ts";
-import {
-  bounded,
-  type Chunks,
-  type Compression,
-  compressionOf,
-  gather,
-  tooLarge,
-  unpack,
-} from "./tree/unpack.ts";
+import { locateCapture } from "./tree/locate.ts";
 import { ViewStore } from "./tree/view.ts";
-
-/** Bytes of an XML, JSON or YAML file that are read, at most. */
-export const DOCUMENT_BYTES_MAX: number = 64 * 1024 * 1024;
-/** Bytes that tell what a file is. */
-const HEAD_BYTES = 512;
-
-/** What can be given, for errors. */
-const KNOWN = "a capture (folder or tar archive), hwloc XML, hms JSON, or a spec in YAML";
 
 /**
  * Opens what a person names as input: a file or folder first, then a machine that ships with hms, then a short
  * spec. What a file is is told by its content, not by its name.
  */
 export async function openInput(source: string, options: DiscoverOptions): Promise<Machine> {
-  const bounds: ArchiveBounds = {
-    bytesMax: options.archiveBytesMax ?? ARCHIVE_BYTES_MAX,
-    entriesMax: options.archiveEntriesMax ?? ARCHIVE_ENTRIES_MAX,
-  };
-  switch (await kindOf(source)) {
+  switch (kindOf(source)) {
     case "folder":
       return openFolder(source);
-    case "file":
-      return openFile(source, bounds);
+    case "file": {
+      const { openFile } = await import("./open-file.ts");
+      return openFile(source, options);
+    }
     case undefined:
       return openName(source);
   }
 }
 
-async function kindOf(source: string): Promise<"folder" | "file" | undefined> {
+function kindOf(source: string): "folder" | "file" | undefined {
   // A name with a NUL is no path, and a short spec may be longer than a path can be.
   if (source === "" || source.includes("\0")) return undefined;
   try {
-    return (await stat(source)).isDirectory() ? "folder" : "file";
+    return statSync(source).isDirectory() ? "folder" : "file";
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") return undefined;
@@ -79,84 +54,6 @@ function openFolder(source: string): Machine {
   return discoverTree(tree, { kind: "capture", path: source });
 }
 
-async function openFile(source: string, bounds: ArchiveBounds): Promise<Machine> {
-  try {
-    const packed = await peek(createReadStream(source));
-    const compression = compressionOf(packed.head);
-    if (compression !== undefined) return await openPacked(packed, compression, source, bounds);
-    if (isTar(packed.head)) return await openTar(packed.chunks, source, bounds);
-    return await openDocument(packed.chunks, source);
-  } catch (error) {
-    throw HmsError.is(error) || !("syscall" in (error as object)) ? error : unreadable(source, error);
-  }
-}
-
-/** A compressed file: it has to be a tar archive. */
-async function openPacked(
-  packed: Peeked,
-  compression: Compression,
-  source: string,
-  bounds: ArchiveBounds,
-): Promise<Machine> {
-  const refuse = (): HmsError =>
-    tooLarge(source, bounds.bytesMax, "ARCHIVE_BYTES_MAX", "unpack it and give the folder");
-  let content: Peeked;
-  try {
-    content = await peek(unpack(bounded(packed.chunks, bounds.bytesMax, refuse), compression));
-  } catch (error) {
-    if (HmsError.is(error)) throw error;
-    throw new HmsError(
-      "ARCHIVE_DAMAGED",
-      "EIO",
-      `Open ${source}: it cannot be unpacked as ${compression} (${(error as Error).message}); make the archive again.`,
-    );
-  }
-  if (isTar(content.head)) return openTar(content.chunks, source, bounds);
-  throw new HmsError(
-    "INPUT_NOT_UNDERSTOOD",
-    "EINVAL",
-    `Open ${source}: it is compressed with ${compression}, but what is inside is no tar archive; unpack it and give the file.`,
-  );
-}
-
-async function openTar(chunks: Chunks, source: string, bounds: ArchiveBounds): Promise<Machine> {
-  const { store, warnings } = await readTar(chunks, source, bounds);
-  const place: CapturePlace = locateCapture(store, source);
-  const seen = place.from === "" && place.at === "" ? store : new ViewStore(store, place);
-  return discoverTree(new LinkedTree(seen, { label: source, warnings }), { kind: "capture", path: source });
-}
-
-/** Text of a format that the first character tells apart. */
-async function openDocument(chunks: Chunks, source: string): Promise<Machine> {
-  const refuse = (): HmsError =>
-    tooLarge(source, DOCUMENT_BYTES_MAX, "DOCUMENT_BYTES_MAX", `give ${KNOWN} that is smaller`);
-  const bytes = await gather(bounded(chunks, DOCUMENT_BYTES_MAX, refuse));
-  if (bytes.length === 0) throw notUnderstood(source, "it is empty");
-  if (bytes.includes(0)) throw notUnderstood(source, "it is binary");
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    .toString("utf8")
-    .replace(/^\u{feff}/u, "");
-  const [first] = text.trimStart();
-  if (first === undefined) throw notUnderstood(source, "it is blank");
-  if (first === "<") {
-    const { readHwlocXml } = await import("./formats/hwloc-xml/read.ts");
-    return assemble(readHwlocXml(text), { kind: "hwloc-xml", path: source });
-  }
-  if (first === "{") {
-    const { readJson } = await import("./formats/json/read.ts");
-    return readJson(text, source);
-  }
-  // YAML can be any text: the version that a spec must state tells one from a letter to mother.
-  if (!/^["']?hms-spec["']?\s*:/m.test(text))
-    throw notUnderstood(source, "it is none of them (a spec has a line `hms-spec: 1`)");
-  const [{ readSpec }, { SPEC_NAME_KEY }] = await Promise.all([
-    import("./formats/spec/read.ts"),
-    import("./formats/spec/words.ts"),
-  ]);
-  const facts = readSpec(text, source);
-  return assemble(facts, { kind: "spec", path: source }, facts.info[SPEC_NAME_KEY]);
-}
-
 /** What is no file: a machine that ships with hms, or a spec given in one line. */
 async function openName(source: string): Promise<Machine> {
   const { isShortSpec, machineNames, machinePath, readMachine } = await import("./formats/spec/machines.ts");
@@ -176,48 +73,5 @@ async function openName(source: string): Promise<Machine> {
     "INPUT_NOT_FOUND",
     "ENOENT",
     `Open ${JSON.stringify(source)}: there is no such file or folder; ${hint}`,
-  );
-}
-
-interface Peeked {
-  /** The first HEAD_BYTES, fewer when there are no more. */
-  readonly head: Uint8Array;
-  /** All of it, the head too. */
-  readonly chunks: Chunks;
-}
-
-async function peek(chunks: Chunks): Promise<Peeked> {
-  const iterator = chunks[Symbol.asyncIterator]();
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  while (length < HEAD_BYTES) {
-    const { done, value } = await iterator.next();
-    if (done === true) break;
-    parts.push(value);
-    length += value.length;
-  }
-  const head = Buffer.concat(parts);
-  async function* all(): Chunks {
-    try {
-      if (head.length > 0) yield head;
-      yield* { [Symbol.asyncIterator]: () => iterator };
-    } finally {
-      await iterator.return?.();
-    }
-  }
-  return { head, chunks: all() };
-}
-
-function notUnderstood(source: string, why: string): HmsError {
-  return new HmsError("INPUT_NOT_UNDERSTOOD", "EINVAL", `Open ${source}: ${why}; give ${KNOWN}.`);
-}
-
-function unreadable(source: string, error: unknown): HmsError {
-  const code = (error as NodeJS.ErrnoException).code ?? String(error);
-  const denied = code === "EACCES" || code === "EPERM";
-  return new HmsError(
-    "INPUT_UNREADABLE",
-    denied ? "EACCES" : "EIO",
-    `Open ${source}: ${denied ? `permission denied (${code}); check who may read it` : `it cannot be read (${code})`}.`,
   );
 }

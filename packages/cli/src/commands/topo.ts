@@ -64,9 +64,12 @@ export const topo: Command = {
     const machine = await openMachine(options);
     const output = options.get("output");
     const format = formatOf(options, output);
-    // Colours belong on a terminal; a file gets them only when asked for by name.
-    const colour = output === undefined ? console.colour : options.get("color") === "always";
-    const view = { colour, width: console.width };
+    // Colours belong on a terminal; a file gets them only when asked for by name. Looking whether there is a terminal
+    // loads a good part of Node: not for formats that have no use for it.
+    const coloured = (): boolean =>
+      output === undefined ? console.colour : options.get("color") === "always";
+    const view =
+      format === "text" ? { colour: coloured(), width: console.width } : { colour: false, width: 0 };
     const text = options.has("matrix")
       ? await matrixText(machine, options, format, view)
       : await write(machine, format, view);

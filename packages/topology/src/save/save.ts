@@ -1,7 +1,8 @@
 import { hostname } from "node:os";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
-import { discoverLive, discoverTree } from "../discover.ts";
+import { discoverLive } from "../discover.ts";
+import { discoverTree } from "../discover-tree.ts";
 import type { Machine } from "../model/machine.ts";
 import { DiskStore } from "../tree/folder.ts";
 import type { MemoryEntry } from "../tree/memory.ts";

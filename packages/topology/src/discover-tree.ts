@@ -1,0 +1,16 @@
+import { assemble } from "./assemble/assemble.ts";
+import { emptyFacts, type FactsDraft } from "./model/facts.ts";
+import type { Machine, MachineInput } from "./model/machine.ts";
+import { SOURCES } from "./sources/mod.ts";
+import type { FileTree } from "./tree/tree.ts";
+
+/** Reads a machine out of its files: every source in order, then the assembly. */
+export function discoverTree(tree: FileTree, input: MachineInput): Machine {
+  const facts: FactsDraft = emptyFacts();
+  const warn = (path: string, message: string): void => {
+    facts.warnings.push({ path, message });
+  };
+  for (const source of SOURCES) source.discover({ tree, facts, warn });
+  facts.warnings.push(...tree.warnings);
+  return assemble(facts, input);
+}
