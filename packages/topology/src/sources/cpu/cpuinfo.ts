@@ -1,4 +1,6 @@
 import type { FileTree } from "../../tree/tree.ts";
+import { quoted } from "../attribute.ts";
+import type { Discovery } from "../source.ts";
 
 const PATH = "proc/cpuinfo";
 /** CPUs looked at in /proc/cpuinfo, at most: the kernel's own limit is 8,192. */
@@ -148,10 +150,14 @@ function translate(fields: ReadonlyMap<string, string>, names: Names): Record<st
 const known = new WeakMap<FileTree, CpuInfo>();
 
 /** What /proc/cpuinfo says, read once for each tree. */
-export function cpuInfoOf(tree: FileTree): CpuInfo {
+export function cpuInfoOf(discovery: Discovery): CpuInfo {
+  const { tree } = discovery;
   let info = known.get(tree);
   if (info === undefined) {
-    info = new CpuInfo(tree.readText(PATH) ?? "");
+    const text = tree.readText(PATH) ?? "";
+    if (text.trim() !== "" && !/^[^\n:]+:/m.test(text))
+      discovery.warn(PATH, `holds ${quoted(text)} where lines such as "processor : 0" are expected`);
+    info = new CpuInfo(text);
     known.set(tree, info);
   }
   return info;

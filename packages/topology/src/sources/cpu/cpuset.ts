@@ -61,7 +61,11 @@ function readCpuset(discovery: Discovery): Cpuset {
 function readName(discovery: Discovery): { readonly name: string | null; readonly version: 1 | 2 | null } {
   // The kernel names the cgroup itself, in version 2 the nearest that has the controller.
   const told = readPath(discovery, "proc/self/cpuset");
-  const lines = discovery.tree.readText("proc/self/cgroup")?.split("\n") ?? [];
+  const file = "proc/self/cgroup";
+  const text = discovery.tree.readText(file) ?? "";
+  const lines = text.split("\n");
+  if (text.trim() !== "" && !/^\d+:[^:\n]*:\//m.test(text))
+    discovery.warn(file, `holds ${quoted(text)} where lines such as "0::/user.slice" are expected`);
   for (const line of lines) {
     const [, controllers = "", name] = /^\d+:([^:]*):(\/.{0,4095})$/.exec(line) ?? [];
     if (name !== undefined && controllers.split(",").includes("cpuset"))

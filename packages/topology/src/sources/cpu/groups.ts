@@ -55,7 +55,7 @@ export const groups: Source = {
       discovery.facts.groups.push(group.type === "package" ? named(discovery, group) : group);
     }
     if (!found.some(({ type }) => type === "package"))
-      Object.assign(discovery.facts.info, cpuInfoOf(discovery.tree).infoOf(online.first));
+      Object.assign(discovery.facts.info, cpuInfoOf(discovery).infoOf(online.first));
   },
 };
 
@@ -139,12 +139,12 @@ function group({ type }: Level, index: number | null, cpus: IndexSet): CpuGroup 
 }
 
 function named(discovery: Discovery, of: CpuGroup): CpuGroup {
-  return { ...of, info: cpuInfoOf(discovery.tree).infoOf(of.cpus.first) };
+  return { ...of, info: cpuInfoOf(discovery).infoOf(of.cpus.first) };
 }
 
 /** What /proc/cpuinfo of x86 and ia64 says, for captures without `cpuN/topology`. */
 function fromCpuInfo(discovery: Discovery, online: IndexSet): CpuGroup[] {
-  const cpuInfo = cpuInfoOf(discovery.tree);
+  const cpuInfo = cpuInfoOf(discovery);
   const groups: CpuGroup[] = [];
   for (const [packageId, cpus] of Map.groupBy(online, (cpu) => cpuInfo.numberOf(cpu, "physical id"))) {
     if (packageId === undefined) continue;

@@ -56,7 +56,7 @@ function onlineOf(discovery: Discovery, present: IndexSet, listed: IndexSet | un
 
 /** The CPUs of a capture that has no directories of them. */
 function withoutSysfs(discovery: Discovery): IndexSet {
-  const { cpus } = cpuInfoOf(discovery.tree);
+  const { cpus } = cpuInfoOf(discovery);
   if (cpus.length > 0) return IndexSet.of(cpus.filter((cpu) => cpu <= IndexSet.INDEX_MAX));
   const count = Number(noFileInfo(discovery.tree).get("FallbackNbProcessors"));
   return Number.isInteger(count) && count > 0

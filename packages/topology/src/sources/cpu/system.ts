@@ -32,7 +32,7 @@ export const system: Source = {
   discover(discovery: Discovery): void {
     const { info } = discovery.facts;
     info.Backend = "Linux";
-    const cpuInfo = cpuInfoOf(discovery.tree);
+    const cpuInfo = cpuInfoOf(discovery);
     Object.assign(info, cpuInfo.machine, readDmi(discovery), readOs(discovery));
     const { name } = cpusetOf(discovery);
     if (name !== null) info.LinuxCgroup = name;

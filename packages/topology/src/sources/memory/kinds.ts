@@ -81,7 +81,7 @@ function gatherEvidence(discovery: Discovery): Evidence {
     if (node !== null && !regions.has(node)) regions.set(node, region);
   }
   const shown = new Set(facts.cxlRegions.flatMap(({ memdevs }) => memdevs));
-  const info = cpuInfoOf(discovery.tree).infoOf(Math.max(0, onlineCpus(discovery).first));
+  const info = cpuInfoOf(discovery).infoOf(Math.max(0, onlineCpus(discovery).first));
   return {
     gpus: readGpuNodes(discovery),
     dax,

@@ -1,5 +1,6 @@
 import type { AccessClass, MemorySideCache, NumaNode } from "../../model/facts.ts";
 import { COMBINED_DETAIL, type Quantity } from "../../model/quantity.ts";
+import { quoted } from "../attribute.ts";
 import { cpuInfoOf } from "../cpu/cpuinfo.ts";
 import { onlineCpus } from "../cpu/processors.ts";
 import type { Discovery, Source } from "../source.ts";
@@ -23,7 +24,7 @@ export const MCDRAM_REASON =
 
 /** Whether the processor is a Knights Landing or Knights Mill. */
 export function isKnightsLanding(discovery: Discovery): boolean {
-  const info = cpuInfoOf(discovery.tree).infoOf(Math.max(0, onlineCpus(discovery).first));
+  const info = cpuInfoOf(discovery).infoOf(Math.max(0, onlineCpus(discovery).first));
   return (
     info.CPUVendor === "GenuineIntel" && info.CPUFamilyNumber === "6" && MODELS.has(info.CPUModelNumber ?? "")
   );
@@ -137,6 +138,11 @@ function readDump(discovery: Discovery): Dump {
     const [, name, value] = /^(\w+):\s*(\S{1,64})\s*$/.exec(line) ?? [];
     if (name !== undefined && value !== undefined) fields.set(name, value);
   }
+  if (text.trim() !== "" && fields.size === 0)
+    discovery.warn(
+      best.path,
+      `holds ${quoted(text)} where lines such as "cache_size: 2147483648" are expected`,
+    );
   const number = (name: string, max: number): number | null => {
     const value = fields.get(name);
     if (value === undefined) return null;
