@@ -67,19 +67,47 @@ export function readOsDevice(element: Element, place: Place, reader: ElementRead
     return null;
   }
   const info = reader.info(element);
-  // To hwloc 2 memory that is used like a file is a block device.
-  const memory =
-    type === "block" && (info.DAXType !== undefined || /^dax\d/.test(name) || subtype === "CXLMem");
   return {
     name,
-    kernelClass: memory && subtype !== "CXLMem" ? "dax" : null,
-    type: memory ? "memory" : type,
+    kernelClass: kernelClassOf(name, type, info),
+    type: subtype === "CXLMem" ? "memory" : type,
     subtype: subtype ?? null,
     pciAddress: place.pciAddress,
     numaNode: null,
     localCpus: place.cpus,
     info,
   };
+}
+
+/** Linux's class of a device, where hwloc's type and the name leave no doubt. */
+function kernelClassOf(
+  name: string,
+  type: OsDevice["type"],
+  info: Readonly<Record<string, string>>,
+): string | null {
+  switch (type) {
+    case "block":
+      // To hwloc 2 memory that is used like a file is a block device.
+      if (info.DAXType !== undefined || /^dax\d+\.\d+$/.test(name)) return "dax";
+      return /^mem\d+$/.test(name) ? "cxl" : "block";
+    case "gpu":
+      return /^(card|renderD|controlD)\d+$/.test(name) ? "drm" : null;
+    case "network":
+      return "net";
+    case "openfabrics":
+      return "infiniband";
+    case "dma":
+      return "dma";
+    default:
+      return /^(ve|mic)\d+$/.exec(name)?.[1] ?? null;
+  }
+}
+
+/** GB/s of a function's link, null when hwloc does not know it. */
+export function readLinkSpeed(element: Element): number | null {
+  const text = element.attributes.pci_link_speed ?? "";
+  const speed = /^\d{1,6}(\.\d{1,9})?$/.test(text) ? Number(text) : 0;
+  return speed > 0 ? speed : null;
 }
 
 /**

@@ -6,6 +6,7 @@ import type {
   NumaNode,
 } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
+import { daxKind } from "./derive-devices.ts";
 import { describe, type ElementReader, objectsIn } from "./elements.ts";
 import type { Element } from "./parse.ts";
 import { completeSet } from "./read-cpus.ts";
@@ -65,16 +66,9 @@ function readSideCache(element: Element, place: number, reader: ElementReader): 
 function concludeKind(subtype: string | undefined, info: Readonly<Record<string, string>>): KindConclusion {
   const kind = NODE_KINDS.get(subtype?.toLowerCase() ?? "");
   if (kind !== undefined) return { kind, reason: `hwloc calls it ${subtype}` };
-  if (info.DAXType === "NVM") {
-    return { kind: "nvm", reason: `hwloc found it as DAX device ${info.DAXDevice ?? ""} of type NVM` };
-  }
+  // SPM is what hwloc calls special-purpose memory that it could not tell the kind of.
+  if (info.DAXType !== undefined) return daxKind(info);
   if (subtype === undefined) return { kind: "unknown", reason: "hwloc does not say what memory it is" };
-  if (subtype === "SPM") {
-    return {
-      kind: "unknown",
-      reason: "hwloc calls it SPM: special-purpose memory of a kind it could not tell",
-    };
-  }
   return { kind: "unknown", reason: `hwloc calls it ${subtype.slice(0, 40)}, which is no kind known here` };
 }
 

@@ -220,6 +220,65 @@ test("memory attributes become reaches of the CPUs that they are stated for, the
   assert.deepEqual(facts.warnings, []);
 });
 
+test("devices become initiators, their memory and DAX devices targets", () => {
+  const device = (attributes: string, infos: Readonly<Record<string, string>> = {}): string =>
+    `<object ${attributes}>${Object.entries(infos)
+      .map(([name, value]) => `<info name="${name}" value="${value}"/>`)
+      .join("")}</object>`;
+  const gpu = (address: string, speed: string, inside: string): string =>
+    `<object type="PCIDev" gp_index="${address}" pci_busid="${address}" pci_type="0302 [10de:1234] [0000:0000] a1" pci_link_speed="${speed}">${inside}</object>`;
+  const facts = readHwlocXml(
+    file(
+      `${NODE}
+      <object type="NUMANode" os_index="4" cpuset="0x3" complete_cpuset="0x3" subtype="GPUMemory" local_memory="4096" gp_index="44"><info name="PCIBusID" value="0000:02:00.0"/></object>
+      <object type="Bridge" bridge_type="0-1" depth="0" bridge_pci="0000:[00-02]" gp_index="50">
+        <object type="Bridge" bridge_type="1-1" depth="1" bridge_pci="0000:[01-01]" pci_busid="0000:00:01.0" pci_type="0604 [8086:0000] [0000:0000] 00" pci_link_speed="15.75" gp_index="51">
+          ${gpu(
+            "0000:01:00.0",
+            "31.5",
+            `<info name="PCISlot" value="7"/>${device('type="OSDev" name="cuda0" subtype="CUDA" osdev_type="5"', { CUDAGlobalMemorySize: "1024" })}${device('type="OSDev" name="opencl0d0" osdev_type="5"', { OpenCLGlobalMemorySize: "1000" })}`,
+          )}
+        </object>
+        ${gpu("0000:02:00.0", "0.0", device('type="OSDev" name="cuda1" osdev_type="5"', { CUDAGlobalMemorySize: "4" }))}
+      </object>
+      ${device('type="OSDev" name="dax0.0" subtype="SPM" osdev_type="0"', { DAXType: "SPM", DAXParent: "hmem.0", Size: "2" })}`,
+      '<memattr name="ReadBandwidth" flags="5"><memattr_value target_obj_type="NUMANode" target_obj_gp_index="44" value="900000" initiator_obj_gp_index="0000:02:00.0" initiator_obj_type="PCIDev"/></memattr>',
+    ),
+  );
+  assert.deepEqual(warnings(facts), "");
+  assert.deepEqual(
+    facts.initiatorFacts.map(({ id, type, aliases }) => [id, type, ...aliases]),
+    [
+      ["0000:01:00.0", "gpu", "cuda0", "opencl0d0"],
+      ["0000:02:00.0", "gpu", "cuda1"],
+    ],
+  );
+  // The bridge's link is the narrower one.
+  const [attachment] = facts.attachments;
+  assert.deepEqual(
+    [
+      attachment?.near,
+      attachment?.properties.readBandwidth?.value,
+      attachment?.properties.readBandwidth?.origin,
+    ],
+    [["node0"], 15.75e9, "hwloc"],
+  );
+  assert.equal(facts.attachments[1]?.properties.readBandwidth, null);
+  assert.deepEqual(
+    facts.targetFacts.map(({ id, size, device: of, kind }) => [id, size, of, kind.kind]),
+    [
+      ["0000:01:00.0/vram", 1024 * 1024, "0000:01:00.0", "gpu"],
+      ["dax0.0", 2048, null, "hbm"],
+    ],
+  );
+  assert.equal(facts.pci.find(({ slot }) => slot === "7")?.address, "0000:01:00.0");
+  const own = facts.reaches.filter(
+    ({ initiator, target }) => initiator === "0000:02:00.0" && target === "node4",
+  );
+  assert.ok(own.some(({ properties }) => properties.readBandwidth?.value === 900e9));
+  assert.ok(own.some(({ properties }) => properties.coherent === true));
+});
+
 test("garbage in any place is refused or read, never anything else", () => {
   const good = file(
     `${NODE}<object type="Package" os_index="0" cpuset="0x3"><object type="PU" os_index="0" cpuset="0x1"/></object>`,

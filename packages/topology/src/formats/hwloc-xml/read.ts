@@ -1,10 +1,11 @@
 import { HmsError } from "../../model/error.ts";
 import { emptyFacts, type FactsDraft } from "../../model/facts.ts";
+import { deriveDevices } from "./derive-devices.ts";
 import { describe, ElementReader, objectsIn } from "./elements.ts";
 import { type Element, parseHwlocXml } from "./parse.ts";
 import { readAttributes } from "./read-attributes.ts";
 import { completeSet, isGroup, readCache, readCpuKind, readGroup, readProcessors } from "./read-cpus.ts";
-import { assignNodes, type Place, readOsDevice, readPci } from "./read-devices.ts";
+import { assignNodes, type Place, readLinkSpeed, readOsDevice, readPci } from "./read-devices.ts";
 import { addAbsentNodes, assignCpus, readDistances, readNode } from "./read-memory.ts";
 
 /**
@@ -42,16 +43,21 @@ export function readHwlocXml(text: string): FactsDraft {
       if (matrix !== null) facts.distances.push(matrix);
     } else if (child.name === "cpukind") facts.cpuKinds.push(readCpuKind(child, reader));
   }
+  deriveDevices(facts, walk.linkSpeeds, reader);
   const attributes = topology.children.filter((child) => child.name === "memattr");
-  readAttributes(facts, attributes, walk, reader);
+  readAttributes(facts, attributes, { nodes: walk.nodes, initiators: walk.initiators(facts) }, reader);
   facts.warnings.push(...reader.warnings);
   return facts;
 }
 
 /** Goes through the objects of a file and adds what they are to the facts. */
 class Walk {
+  /** NUMA node numbers by hwloc's number of the object. */
   readonly nodes = new Map<string, number>();
-  readonly initiators = new Map<string, string>();
+  /** GB/s of links by PCI address. */
+  readonly linkSpeeds = new Map<string, number>();
+  /** PCI addresses and names of devices by hwloc's number of the object. */
+  readonly #devices = new Map<string, string>();
   readonly #facts: FactsDraft;
   readonly #reader: ElementReader;
   readonly #nodeNumbers = new Set<number>();
@@ -59,6 +65,19 @@ class Walk {
   constructor(facts: FactsDraft, reader: ElementReader) {
     this.#facts = facts;
     this.#reader = reader;
+  }
+
+  /** Ids of the initiators that devices have become, by hwloc's number of the object. */
+  initiators(facts: FactsDraft): Map<string, string> {
+    const ids = new Map(
+      facts.initiatorFacts.flatMap(({ id, aliases }) => [id, ...aliases].map((name) => [name, id])),
+    );
+    return new Map(
+      [...this.#devices].flatMap(([number, name]) => {
+        const id = ids.get(name);
+        return id === undefined ? [] : [[number, id]];
+      }),
+    );
   }
 
   /** The root object's inside. */
@@ -129,14 +148,21 @@ class Walk {
   }
 
   #device(element: Element, place: Place): void {
+    const number = element.attributes.gp_index ?? "";
     let below = place;
     if (element.attributes.type === "OSDev") {
       const device = readOsDevice(element, place, this.#reader);
-      if (device !== null) this.#facts.devices.push(device);
+      if (device !== null) {
+        this.#facts.devices.push(device);
+        this.#devices.set(number, device.name);
+      }
     } else {
       const pci = readPci(element, place, this.#reader);
       if (pci !== null) {
         this.#facts.pci.push(pci);
+        this.#devices.set(number, pci.address);
+        const speed = readLinkSpeed(element);
+        if (speed !== null) this.linkSpeeds.set(pci.address, speed);
         below = { ...place, pciAddress: pci.address };
       }
     }
