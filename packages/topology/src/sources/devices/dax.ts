@@ -114,7 +114,7 @@ function driverOf(discovery: Discovery, { name, path }: Entry): string | null {
 }
 
 /** What a DAX device is made of, by what it lies in. */
-export function concludeKind(discovery: Discovery, { name, path, real }: Entry): KindConclusion {
+function concludeKind(discovery: Discovery, { name, path, real }: Entry): KindConclusion {
   const parts = real.split("/");
   const bus = parts.find((part) => /^ndbus\d+$/.test(part));
   if (bus !== undefined) {

@@ -22,6 +22,10 @@ const CLASSES: ReadonlyMap<number, InitiatorType> = new Map([
   [0x12, "accelerator"],
 ]);
 
+const CLASS_BRIDGE = 0x06;
+/** Drivers of DMA engines that call themselves system peripherals and need not show a channel. */
+const DMA_DRIVERS: readonly (string | null)[] = ["idxd", "ioatdma"];
+
 /** What the operating system makes of a device says more than its class: a GPU may call itself a processing accelerator. */
 const DEVICE_TYPES: readonly (readonly [device: OsDevice["type"], type: InitiatorType])[] = [
   ["gpu", "gpu"],
@@ -81,8 +85,9 @@ function typeOf(device: PciDevice, own: readonly OsDevice[]): InitiatorType | nu
   // A display controller stays one even if it has other devices (sound, a DMA engine) on the same function.
   if (type === "gpu" || (type === "accelerator" && seen("gpu"))) return "gpu";
   if (type !== null) return type;
-  const bridge = device.classCode >> 8 === 0x06;
-  return bridge ? null : (DEVICE_TYPES.find(([kind]) => seen(kind))?.[1] ?? null);
+  if (device.classCode >> 8 === CLASS_BRIDGE) return null;
+  if (DMA_DRIVERS.includes(device.driver)) return "dma";
+  return DEVICE_TYPES.find(([kind]) => seen(kind))?.[1] ?? null;
 }
 
 /** What AMD's driver calls the board, where the board says. */

@@ -8,7 +8,7 @@ import type { Discovery } from "../source.ts";
 const PATHS = [`${KFD_TOPOLOGY}/nodes`, "sys/devices/virtual/kfd/kfd/topology/nodes"];
 const MEGABYTE = 1e6;
 /** Agents, and links of one agent, at most: the kernel's own limit is 128 agents. */
-export const AGENTS_MAX = 4096;
+const AGENTS_MAX = 4096;
 const LINKS_MAX = 8192;
 const BANKS_MAX = 64;
 
