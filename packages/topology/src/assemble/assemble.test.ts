@@ -11,7 +11,9 @@ import {
 import { IndexSet } from "../model/index-set.ts";
 import type { Machine } from "../model/machine.ts";
 import { quantity } from "../model/quantity.ts";
+import { best } from "../query/best.ts";
 import { matrix } from "../query/matrix.ts";
+import { paths } from "../query/path.ts";
 import { assemble } from "./assemble.ts";
 import { UNKNOWN_PROPERTIES } from "./properties.ts";
 
@@ -314,4 +316,45 @@ test("nodes: offline ones are no targets, CPU-only ones are none either, empty m
     found.initiators.map((one) => `${one.id} ${one.class}`),
     ["node0 cpu", "node1 cpu", "node4 generic"],
   );
+});
+
+test("a wire's bandwidth bounds the memory at its end, and is a value once that memory's own is known", () => {
+  const withOwn = (own: number | null): Machine =>
+    machine((facts) => {
+      facts.nodes.push(node(0, "0-3"));
+      for (const id of ["gpu0", "gpu1"]) {
+        facts.initiatorFacts.push({
+          id,
+          version: 1,
+          type: "gpu",
+          aliases: [],
+          label: null,
+          cpus: IndexSet.EMPTY,
+          numaNode: 0,
+          pciAddress: null,
+        });
+        facts.targetFacts.push({
+          id: `${id}/vram`,
+          version: 1,
+          kind: { kind: "gpu", reason: "made for a test" },
+          size: GIB,
+          free: null,
+          numaNode: null,
+          device: id,
+          label: null,
+        });
+        const memory = { ...UNKNOWN_PROPERTIES, readBandwidth: quantity(own, "spec") };
+        facts.reaches.push({ initiator: id, target: `${id}/vram`, medium: "memory", properties: memory });
+      }
+      facts.reaches.push(reach("gpu0", "gpu1/vram", { readBandwidth: quantity(50e9, "kfd") }));
+    });
+  const peer = (found: Machine): unknown => {
+    const [path] = paths(found, "gpu0", "gpu1/vram");
+    return [path?.bandwidth.value, path?.bandwidth.bound];
+  };
+  assert.deepEqual(peer(withOwn(null)), [null, 50e9]);
+  assert.deepEqual(peer(withOwn(1e12)), [50e9, null]);
+  assert.deepEqual(peer(withOwn(20e9)), [20e9, null]);
+  const order = best(withOwn(null), ["gpu0"]).targets.map((one) => one.target.id);
+  assert.equal(order[0], "gpu0/vram", "a GPU's own memory stands first while nobody states its bandwidth");
 });

@@ -1,5 +1,5 @@
 import type { Initiator, Machine, Target } from "../model/machine.ts";
-import { betterBandwidth, betterLatency, graphOf, type Path, type Way, waysFrom } from "./path.ts";
+import { betterBandwidth, betterLatency, graphOf, type Path, type Way, waysFrom, wayTo } from "./path.ts";
 
 /** What a ranking goes by. */
 export type Metric = "bandwidth" | "latency";
@@ -45,16 +45,23 @@ function computeRow(machine: Machine, initiator: Initiator, metric: Metric): Row
   const place = placesOf(machine);
   const count = machine.targets.length;
   const way = new Int32Array(count).fill(-1);
-  // Best way first: the first that gets to a target is its way.
-  const ways = waysFrom(graphOf(machine), initiator).sort(
-    metric === "latency" ? betterLatency : betterBandwidth,
-  );
-  ways.forEach((one, number) => {
+  const graph = graphOf(machine);
+  const better = metric === "latency" ? betterLatency : betterBandwidth;
+  // Best way first: the first that gets to a target is its way, unless a later one turns out better for it.
+  const ways = waysFrom(graph, initiator).sort(better);
+  const general = ways.length;
+  for (let number = 0; number < general; number++) {
+    const one = ways[number] as Way;
     for (const uid of one.links.at(-1)?.targets ?? []) {
       const t = place.get(uid);
-      if (t !== undefined && (way[t] ?? -1) < 0) way[t] = number;
+      const target = t === undefined ? undefined : machine.targets[t];
+      if (t === undefined || target === undefined) continue;
+      const known = ways[way[t] ?? -1];
+      const own = wayTo(graph, one, target);
+      if (known !== undefined && better(known, own) <= 0) continue;
+      way[t] = own === one ? number : ways.push(own) - 1;
     }
-  });
+  }
   const pick = (value: (one: Way) => number | null): Float64Array =>
     Float64Array.from(way, (number) => {
       const one = ways[number];

@@ -1,3 +1,4 @@
+import type { LinkProperties } from "../model/facts.ts";
 import type { Bridge, Initiator, Link, Machine, Target } from "../model/machine.ts";
 import { ORIGINS, type Origin, type Quantity } from "../model/quantity.ts";
 import { findInitiator, findTarget } from "./names.ts";
@@ -44,11 +45,15 @@ export interface Path extends Way {
 const UNKNOWN: PathValue = Object.freeze({ value: null, origin: null, bound: null });
 
 /** The numbers of a way from its links and bridges: bandwidth the smallest, latency the sum (docs/decisions). */
-function measuredWay(links: readonly Link[], bridges: readonly Bridge[]): Way {
-  const readBandwidth = along(links, bridges, "readBandwidth", Math.min);
-  const writeBandwidth = along(links, bridges, "writeBandwidth", Math.min);
-  const readLatency = along(links, bridges, "readLatency", sum);
-  const writeLatency = along(links, bridges, "writeLatency", sum);
+function measuredWay(
+  links: readonly Link[],
+  bridges: readonly Bridge[],
+  own: LinkProperties | null = null,
+): Way {
+  const readBandwidth = along(links, bridges, own, "readBandwidth", Math.min);
+  const writeBandwidth = along(links, bridges, own, "writeBandwidth", Math.min);
+  const readLatency = along(links, bridges, null, "readLatency", sum);
+  const writeLatency = along(links, bridges, null, "writeLatency", sum);
   return {
     links,
     bridges,
@@ -69,6 +74,7 @@ type NumberName = "readBandwidth" | "writeBandwidth" | "readLatency" | "writeLat
 function along(
   links: readonly Link[],
   bridges: readonly Bridge[],
+  own: LinkProperties | null,
   name: NumberName,
   fold: (a: number, b: number) => number,
 ): PathValue {
@@ -85,13 +91,41 @@ function along(
   };
   for (const link of links) {
     const quantity = link.properties[name];
-    if (quantity === null) complete = false;
+    if (quantity === null || (link === links.at(-1) && own === null && isOfWire(link, quantity)))
+      complete = false;
     add(quantity);
+  }
+  if (own !== null) {
+    if (own[name] === null) complete = false;
+    add(own[name]);
   }
   for (const bridge of bridges) add(bridge.properties[name]);
   if (total === null) return UNKNOWN;
   const { value, origin } = total as Quantity;
   return complete ? { value, origin, bound: null } : { value: null, origin, bound: value };
+}
+
+/**
+ * Whether a number says what a wire carries, and nothing of the memory at its end: on the link of that memory it is
+ * a bound and no value.
+ */
+function isOfWire({ medium }: Link, { origin }: Quantity): boolean {
+  return medium !== "memory" && (origin === "kfd" || origin === "pci" || origin === "network");
+}
+
+/**
+ * A way as it serves one target. Where its last link is known as a wire only, what the target's own device gets from
+ * it, if that is known, makes the bound a value: the smaller of the two.
+ */
+export function wayTo(graph: Graph, way: Way, target: Target): Way {
+  const last = way.links.at(-1);
+  const ofWire = last !== undefined && bandwidths(last).some((quantity) => isOfWire(last, quantity));
+  const own = ofWire ? graph.own.get(target.uid) : undefined;
+  return own === undefined ? way : measuredWay(way.links, way.bridges, own);
+}
+
+function bandwidths({ properties }: Link): Quantity[] {
+  return [properties.readBandwidth, properties.writeBandwidth].filter((quantity) => quantity !== null);
 }
 
 function average(read: PathValue, write: PathValue): PathValue {
@@ -129,6 +163,8 @@ export interface Graph {
   readonly targets: ReadonlyMap<number, Target>;
   /** Bridges by the uid of either link they join. */
   readonly bridges: ReadonlyMap<number, readonly Bridge[]>;
+  /** What a device gets from its own memory, by the uid of that target, where its bandwidth is known. */
+  readonly own: ReadonlyMap<number, LinkProperties>;
 }
 
 const graphs = new WeakMap<Machine, Graph>();
@@ -150,10 +186,28 @@ export function graphOf(machine: Machine): Graph {
       links: new Map(machine.links.map((link) => [link.uid, link])),
       targets: new Map(machine.targets.map((target) => [target.uid, target])),
       bridges,
+      own: ownProperties(machine),
     };
     graphs.set(machine, graph);
   }
   return graph;
+}
+
+function ownProperties(machine: Machine): Map<number, LinkProperties> {
+  const own = new Map<number, LinkProperties>();
+  const uids = new Map(machine.initiators.map((one) => [one.id, one.uid]));
+  for (const target of machine.targets) {
+    const device = target.device === null ? undefined : uids.get(target.device);
+    if (device === undefined) continue;
+    const link = machine.links.find(
+      (one) =>
+        one.targets.includes(target.uid) &&
+        one.initiators.includes(device) &&
+        bandwidths(one).some((quantity) => !isOfWire(one, quantity)),
+    );
+    if (link !== undefined) own.set(target.uid, link.properties);
+  }
+  return own;
 }
 
 /** Steps that one walk takes, at most: a machine of thousands of bridges must not hang a query. */
@@ -233,8 +287,10 @@ function descending(a: number | null, b: number | null): number {
 export function paths(machine: Machine, initiator: string | Initiator, target: string | Target): Path[] {
   const from = typeof initiator === "string" ? findInitiator(machine, initiator) : initiator;
   const to = typeof target === "string" ? findTarget(machine, target) : target;
-  return waysFrom(graphOf(machine), from)
+  const graph = graphOf(machine);
+  return waysFrom(graph, from)
     .filter((way) => way.links.at(-1)?.targets.includes(to.uid) === true)
+    .map((way) => wayTo(graph, way, to))
     .sort(betterBandwidth)
     .slice(0, PATHS_MAX)
     .map((way) => ({ initiator: from, target: to, ...way }));
