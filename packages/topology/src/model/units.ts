@@ -161,7 +161,7 @@ export function tryParseLatency(text: string): Nanoseconds | string {
  * @example
  * ```ts
  * import { parseSize } from "@hms/topology";
- * parseSize("64GiB"); // 68719476736
+ * console.log(parseSize("64GiB")); // 68719476736
  * ```
  */
 export function parseSize(text: string): ByteCount {

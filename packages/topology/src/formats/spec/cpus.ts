@@ -108,15 +108,28 @@ export class CpuDraft {
   }
 }
 
+/**
+ * Cores of `threads` CPUs: those with the same place in each of as many equal runs (`0-51,104-155`, as x86 machines
+ * are numbered), or else those next to each other.
+ */
+function coresOf({ cpus, threads }: NodeCpus): IndexSet[] {
+  const all = [...cpus];
+  const size = all.length / threads;
+  const inRuns = all.every((cpu, i) => i % size === 0 || cpu === (all[i - 1] ?? 0) + 1);
+  const apart = all.every((cpu, i) => i === 0 || i % size !== 0 || cpu !== (all[i - 1] ?? 0) + 1);
+  return Array.from({ length: size }, (_, core) => {
+    const place = (thread: number): number =>
+      inRuns && apart ? thread * size + core : core * threads + thread;
+    return IndexSet.of(Array.from({ length: threads }, (_, thread) => all[place(thread)] ?? 0));
+  });
+}
+
 /** Packages and cores as they follow from nodes: cores of `threads` CPUs in their order, numbered in each package. */
 export function deriveGroups(nodes: Iterable<NodeCpus>): CpuGroup[] {
   const packages = new Map<number, { cpus: IndexSet; model: string | null; cores: IndexSet[] }>();
   for (const node of nodes) {
     const known = packages.get(node.package) ?? { cpus: IndexSet.EMPTY, model: null, cores: [] };
-    const cpus = [...node.cpus];
-    for (let i = 0; i < cpus.length; i += node.threads) {
-      known.cores.push(IndexSet.of(cpus.slice(i, i + node.threads)));
-    }
+    known.cores.push(...coresOf(node));
     packages.set(node.package, {
       cpus: known.cpus.or(node.cpus),
       model: known.model ?? node.model,

@@ -63,6 +63,16 @@ describe("nodes of a spec", () => {
     assert.equal(read.processors.length, 8);
   });
 
+  it("have cores across runs of CPUs, as x86 machines are numbered, or of CPUs next to each other", () => {
+    const cores = (list: string): string[] =>
+      facts(`nodes: [{ cpu-list: "${list}", threads: 2, kind: dram, size: 1GiB }]`)
+        .groups.filter((group) => group.type === "core")
+        .map((group) => group.cpus.toList());
+    assert.deepEqual(cores("0-2,6-8"), ["0,6", "1,7", "2,8"]);
+    assert.deepEqual(cores("0-5"), ["0-1", "2-3", "4-5"]);
+    assert.deepEqual(cores("0-1,4-7"), ["0-1", "4-5", "6-7"]);
+  });
+
   it("give their own CPUs the local numbers, and others those of remote", () => {
     const read = machine(`nodes:
   - count: 2
