@@ -5,6 +5,7 @@ import {
   type AccessClass,
   emptyFacts,
   type FactsDraft,
+  type LinkMedium,
   type LinkProperties,
   type NumaNode,
 } from "../model/facts.ts";
@@ -70,7 +71,7 @@ const reach = (
   initiator: string,
   target: string,
   properties: Partial<LinkProperties>,
-  medium: "xgmi" | "pcie" = "xgmi",
+  medium: LinkMedium = "xgmi",
 ) => ({
   initiator,
   target,
@@ -168,7 +169,7 @@ test("memory without a link to a CPU is out of its reach", () => {
       device: "gpu0",
       label: null,
     });
-    facts.reaches.push(reach("gpu0", "gpu0/vram", { readBandwidth: quantity(1e12, "kfd") }));
+    facts.reaches.push(reach("gpu0", "gpu0/vram", { readBandwidth: quantity(1e12, "spec") }, "memory"));
     facts.attachments.push({
       initiator: "gpu0",
       near: ["node0"],
