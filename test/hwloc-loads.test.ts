@@ -15,6 +15,7 @@ import { hwlocInfo, installedHwloc, lstopo } from "./hwloc-run.ts";
 
 const CAPTURES = join(import.meta.dirname, "../../shared/captures");
 const ARCHIVES = join(CAPTURES, "linux");
+const MACHINES = join(import.meta.dirname, "../packages/topology/machines");
 const hwloc = installedHwloc();
 const noCaptures = existsSync(ARCHIVES)
   ? hwloc.missing
@@ -76,6 +77,21 @@ describe("hwloc loads what is written of real machines", { skip: noCaptures }, (
     assert.match(text, /6 PU/);
     assert.match(text, /7 NUMANode/);
   });
+});
+
+describe("hwloc loads what is written of the machines that ship with hms", { skip: hwloc.missing }, () => {
+  const specs = readdirSync(MACHINES).filter((name) => name.endsWith(".yaml"));
+  for (const spec of specs) {
+    test(spec, async () => {
+      const machine = await discover(join(MACHINES, spec));
+      const ours = writeHwlocXml(machine);
+      const theirs = loaded(ours);
+      assert.deepEqual(counts(theirs), counts(ours));
+      assert.equal(differences(summarise(ours), summarise(theirs)).map(inWords).join("\n"), "");
+      assert.equal(counts(theirs).NUMANode, machine.nodes.length);
+      assert.match(theirs, /<memattr_value /);
+    });
+  }
 });
 
 test("hwloc loads what is written of made-up machines", { skip: hwloc.missing }, () => {
