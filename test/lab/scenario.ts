@@ -16,6 +16,7 @@ export type Step =
       readonly protection: Protection;
       readonly share: "private" | "shared";
       readonly file: boolean;
+      readonly huge: boolean;
     }
   | { readonly do: "unmap" | "touch" | "load"; readonly part: Part }
   | { readonly do: "store"; readonly part: Part; readonly value: number }
@@ -67,15 +68,17 @@ export function scenarioOf(seed: number): Scenario {
   const regions: { id: number; pages: number }[] = [];
   const steps: Step[] = [];
   let next = 0;
+  const huge = random(8) === 0;
   const map = (): void => {
-    const pages = 1 + random(12);
+    const pages = huge ? 512 * (1 + random(2)) : 1 + random(12);
     steps.push({
       do: "map",
       as: next,
       pages,
       protection: pick(["rw", "rw", "rw", "rw", "r", "none"]),
       share: pick(["private", "private", "private", "shared"]),
-      file: random(5) === 0,
+      file: !huge && random(5) === 0,
+      huge,
     });
     regions.push({ id: next++, pages });
   };
@@ -116,6 +119,7 @@ export function scenarioOf(seed: number): Scenario {
         "snapshot",
         "exclusive",
         "check-exclusive",
+        "release",
       ]);
       if (kind === "private" && (command === "read" || command === "write"))
         steps.push({ do: "touch", part: where });
@@ -171,7 +175,7 @@ export async function answersOf(scenario: Scenario, host: CaseHost): Promise<str
             const { pages, protection, share } = step;
             const backing =
               file === null ? ({ kind: "anonymous" } as const) : ({ kind: "file", file } as const);
-            const page = await process.map({ pages, protection, share, backing, huge: false, at: null });
+            const page = await process.map({ pages, protection, share, backing, huge: step.huge, at: null });
             places.set(step.as, { page, pages });
             return "mapped";
           }
@@ -191,7 +195,7 @@ export async function answersOf(scenario: Scenario, host: CaseHost): Promise<str
             });
           case "store":
             return await eachPage(step.part, async (page, i) => {
-              await process.store(page, filled(1, step.value + i));
+              await process.store(page, filled(1, huge(scenario) ? step.value : step.value + i));
               return "stored";
             });
           case "protect":
@@ -231,7 +235,7 @@ export async function answersOf(scenario: Scenario, host: CaseHost): Promise<str
           }),
         );
       }
-      return each.join(" ");
+      return runs(each);
     }
 
     async function device(step: Step & { do: "device" }): Promise<string> {
@@ -244,7 +248,7 @@ export async function answersOf(scenario: Scenario, host: CaseHost): Promise<str
       if (error !== null) return `${command} ${error}`;
       const got =
         command === "snapshot"
-          ? [...buffer.subarray(0, part.pages)].map((code) => code.toString(16)).join(" ")
+          ? runs([...buffer.subarray(0, part.pages)].map((code) => code.toString(16)))
           : command === "write"
             ? ""
             : digest(buffer);
@@ -260,6 +264,22 @@ function filled(pages: number, value: number): Uint8Array {
   const words = new Uint32Array((pages * PAGE) / 4);
   for (let i = 0; i < words.length; i++) words[i] = Math.imul(value, i + 1);
   return new Uint8Array(words.buffer);
+}
+
+function huge(scenario: Scenario): boolean {
+  return scenario.steps.some((step) => step.do === "map" && step.huge);
+}
+
+/** Equal neighbours once, with their number. */
+function runs(words: readonly string[]): string {
+  const parts: string[] = [];
+  for (let i = 0; i < words.length; ) {
+    let end = i + 1;
+    while (end < words.length && words[end] === words[i]) end++;
+    parts.push(end - i > 1 ? `${words[i]}*${end - i}` : (words[i] ?? ""));
+    i = end;
+  }
+  return parts.join(" ");
 }
 
 function digest(bytes: Uint8Array): string {
