@@ -82,7 +82,8 @@ module.exports = {
     {
       name: "declared-in-package-json",
       severity: "error",
-      from: { path: "^packages/", pathNot: "[.]test[.]ts$" },
+      // What only tests use (src/testing/) is not published.
+      from: { path: "^packages/", pathNot: "[.]test[.]ts$|/src/testing/" },
       to: { dependencyTypes: ["npm-no-pkg", "npm-unknown", "npm-dev"] },
     },
   ],
