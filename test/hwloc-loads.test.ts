@@ -89,7 +89,8 @@ describe("hwloc loads what is written of the machines that ship with hms", { ski
       assert.deepEqual(counts(theirs), counts(ours));
       assert.equal(differences(summarise(ours), summarise(theirs)).map(inWords).join("\n"), "");
       assert.equal(counts(theirs).NUMANode, machine.nodes.length);
-      assert.match(theirs, /<memattr_value /);
+      const values = (xml: string): number => xml.split("<memattr_value ").length;
+      assert.equal(values(theirs), values(ours));
     });
   }
 });

@@ -173,6 +173,24 @@ function targetsOf(machine: Machine): string[] {
     .sort();
 }
 
+test("numbers between devices and nodes are kept: what a described MI300A's GPUs get of each memory", async () => {
+  const machine = await discover("mi300a");
+  const xml = writeHwlocXml(machine);
+  const again = assemble(readHwlocXml(xml), { kind: "hwloc-xml", path: "mi300a.xml" });
+  assert.deepEqual(again.warnings, []);
+  assert.equal(writeHwlocXml(again), xml);
+  assert.deepEqual(initiatorsOf(again), initiatorsOf(machine));
+  const own = (of: Machine): unknown => {
+    const gpu = of.initiators.find(({ id }) => id === "gpu0");
+    const links = of.links.filter(({ uid, targets }) => gpu?.links.includes(uid) && targets.length === 1);
+    return links
+      .map(({ properties }) => properties.readBandwidth?.value ?? null)
+      .filter((value) => value !== null);
+  };
+  assert.deepEqual(own(again), own(machine));
+  assert.notDeepEqual(own(machine), []);
+});
+
 const ARCHIVES = join(import.meta.dirname, "../../shared/captures/linux");
 const noCaptures = existsSync(ARCHIVES)
   ? false

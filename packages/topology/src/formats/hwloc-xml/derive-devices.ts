@@ -1,10 +1,11 @@
 import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import type { FactsDraft, InitiatorFact, KindConclusion, OsDevice } from "../../model/facts.ts";
+import { IndexSet } from "../../model/index-set.ts";
 import { OBJECT_VERSION } from "../../model/machine.ts";
 import { quantity } from "../../model/quantity.ts";
 import { addDeviceMemory } from "../../sources/devices/device-memory.ts";
 import { initiators } from "../../sources/devices/initiators.ts";
-import { hostReaches, nearCpus } from "../../sources/devices/near.ts";
+import { hostReaches, nearCpus, onlyNode } from "../../sources/devices/near.ts";
 import type { Discovery } from "../../sources/source.ts";
 import { LinkedTree } from "../../tree/linked.ts";
 import { MemoryStore } from "../../tree/memory.ts";
@@ -38,6 +39,7 @@ export function deriveDevices(
   const tree = new LinkedTree(new MemoryStore(), { label: "hwloc XML" });
   const discovery: Discovery = { tree, facts, warn: (_path, message) => reader.warn(message) };
   initiators.discover(discovery);
+  addGpusWithoutPci(facts);
   addLinkSpeeds(facts, speeds);
   const byName = new Map(
     facts.initiatorFacts.flatMap((one) => [one.id, ...one.aliases].map((name) => [name, one])),
@@ -51,6 +53,26 @@ export function deriveDevices(
   addOwnNodes(facts);
   for (const device of facts.devices) if (device.kernelClass === "dax") addDax(facts, device);
   addDaxOfNodes(facts);
+}
+
+/** GPUs of machines that were described, not read: on no PCI bus, and not named as Linux names screens and cards. */
+function addGpusWithoutPci(facts: FactsDraft): void {
+  for (const device of facts.devices) {
+    const { name, type, subtype, pciAddress, kernelClass } = device;
+    if (type !== "gpu" || pciAddress !== null || kernelClass !== null || subtype === "Display") continue;
+    const near = nearCpus(facts, device);
+    facts.initiatorFacts.push({
+      version: OBJECT_VERSION,
+      id: name,
+      type: "gpu",
+      aliases: [],
+      label: null,
+      cpus: IndexSet.EMPTY,
+      numaNode: device.numaNode ?? onlyNode(near),
+      pciAddress: null,
+    });
+    facts.attachments.push({ initiator: name, near, medium: "unknown", properties: UNKNOWN_PROPERTIES });
+  }
 }
 
 /** The narrowest link from each device up to the root. */

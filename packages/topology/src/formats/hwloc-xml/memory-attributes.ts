@@ -1,15 +1,15 @@
 import type { LinkProperties } from "../../model/facts.ts";
-import { IndexSet } from "../../model/index-set.ts";
-import type { Machine } from "../../model/machine.ts";
-import { COMBINED_DETAIL, type Quantity } from "../../model/quantity.ts";
+import type { IndexSet } from "../../model/index-set.ts";
+import type { Initiator, Machine } from "../../model/machine.ts";
+import { COMBINED_DETAIL, type Origin, type Quantity } from "../../model/quantity.ts";
 import { ATTRIBUTES, BANDWIDTH_UNIT } from "./vocabulary.ts";
 
 /** A value of a memory attribute as hwloc has it. */
 export interface AttributeValue {
   /** NUMA node number of the memory. */
   readonly node: number;
-  /** CPUs for which it holds. */
-  readonly initiator: IndexSet;
+  /** CPUs for which it holds, or a device. */
+  readonly initiator: IndexSet | Initiator;
   /** MB/s or ns, a whole number. */
   readonly value: number;
 }
@@ -17,10 +17,10 @@ export interface AttributeValue {
 /** The four numbers of a link that hwloc has attributes for. */
 type Numbers = Pick<LinkProperties, "readBandwidth" | "writeBandwidth" | "readLatency" | "writeLatency">;
 
-/** Numbers that hold between some CPUs and a node. */
+/** Numbers that hold between some CPUs or a device and a node. */
 interface Statement {
   readonly node: number;
-  readonly initiator: IndexSet;
+  readonly initiator: IndexSet | Initiator;
   readonly numbers: Numbers;
 }
 
@@ -70,33 +70,41 @@ function statementsOfClasses(machine: Machine, usableCpus: IndexSet): Statement[
   });
 }
 
+/** Origins of numbers between devices and nodes that are written; hwloc itself takes none from the system. */
+const DEVICE_ORIGINS: ReadonlySet<Origin> = new Set<Origin>(["measurement", "spec", "hwloc"]);
+
 /**
- * The direct links between the CPUs of nodes and nodes, on a machine without access classes (a spec, an hwloc
- * XML). CPUs with the same numbers are one initiator, as in hwloc. Estimates from distances are no attributes.
+ * The direct links between the CPUs of nodes (and devices) and nodes, on a machine without access classes (a spec,
+ * an hwloc XML). CPUs with the same numbers are one initiator, as in hwloc. Estimates from distances are no attributes.
  */
 function statementsOfLinks(machine: Machine, usableCpus: IndexSet): Statement[] {
-  const cpus = new Map(machine.initiators.filter((i) => i.class === "cpu").map((i) => [i.uid, i.cpus]));
-  const nodes = new Map(machine.targets.map((t) => [t.uid, t.numaNode]));
-  const pairs = new Map<number, Map<number, Numbers>>();
+  const initiators = new Map(machine.initiators.map((initiator) => [initiator.uid, initiator]));
+  const usable = new Set(machine.nodes.filter((n) => n.online && n.allowed).map((n) => n.index));
+  const nodes = new Map(machine.targets.map((t) => [t.uid, t.numaNode ?? -1]));
+  const pairs = new Map<number, Map<Initiator, Numbers>>();
   for (const link of machine.links) {
     const numbers = withoutEstimates(link.properties);
     if (numbers === null) continue;
     for (const target of link.targets) {
-      const node = nodes.get(target);
-      if (node === undefined || node === null) continue;
-      const byInitiator = pairs.get(node) ?? new Map<number, Numbers>();
+      const node = nodes.get(target) ?? -1;
+      if (!usable.has(node)) continue;
+      const byInitiator = pairs.get(node) ?? new Map<Initiator, Numbers>();
       pairs.set(node, byInitiator);
-      for (const initiator of link.initiators) {
-        if (!cpus.has(initiator)) continue;
+      for (const uid of link.initiators) {
+        const initiator = initiators.get(uid);
+        if (initiator === undefined || !isStated(initiator, numbers)) continue;
         byInitiator.set(initiator, better(byInitiator.get(initiator), numbers));
       }
     }
   }
-  const usable = new Set(machine.nodes.filter((n) => n.online && n.allowed).map((n) => n.index));
   return [...pairs]
-    .filter(([node]) => usable.has(node))
     .sort(([a], [b]) => a - b)
-    .flatMap(([node, byInitiator]) => mergeEqual(node, byInitiator, cpus, usableCpus));
+    .flatMap(([node, byInitiator]) => mergeEqual(node, byInitiator, usableCpus));
+}
+
+function isStated(initiator: Initiator, numbers: Numbers): boolean {
+  if (initiator.class === "cpu") return true;
+  return Object.values(numbers).every((q: Quantity | null) => q === null || DEVICE_ORIGINS.has(q.origin));
 }
 
 function withoutEstimates(properties: LinkProperties): Numbers | null {
@@ -125,17 +133,20 @@ function better(one: Numbers | undefined, other: Numbers): Numbers {
 
 function mergeEqual(
   node: number,
-  byInitiator: ReadonlyMap<number, Numbers>,
-  cpus: ReadonlyMap<number, IndexSet>,
+  byInitiator: ReadonlyMap<Initiator, Numbers>,
   usableCpus: IndexSet,
 ): Statement[] {
-  const merged = new Map<string, Statement>();
-  for (const [uid, numbers] of byInitiator) {
-    const own = (cpus.get(uid) ?? IndexSet.EMPTY).and(usableCpus);
+  const merged = new Map<string, { node: number; initiator: IndexSet; numbers: Numbers }>();
+  const devices: Statement[] = [];
+  for (const [initiator, numbers] of byInitiator) {
+    if (initiator.class !== "cpu") {
+      devices.push({ node, initiator, numbers });
+      continue;
+    }
+    const own = initiator.cpus.and(usableCpus);
     if (own.isEmpty) continue;
     const key = ATTRIBUTES.map(({ fields }) => attributeValue(numbers, fields)).join(",");
-    const initiator = merged.get(key)?.initiator.or(own) ?? own;
-    merged.set(key, { node, initiator, numbers });
+    merged.set(key, { node, initiator: merged.get(key)?.initiator.or(own) ?? own, numbers });
   }
-  return [...merged.values()].sort((a, b) => a.initiator.first - b.initiator.first);
+  return [...[...merged.values()].sort((a, b) => a.initiator.first - b.initiator.first), ...devices];
 }

@@ -1,7 +1,7 @@
 import { buildObjectTree } from "../../model/build-object-tree.ts";
 import { HmsError } from "../../model/error.ts";
 import type { DistanceMatrix } from "../../model/facts.ts";
-import type { IndexSet } from "../../model/index-set.ts";
+import { IndexSet } from "../../model/index-set.ts";
 import type { Machine } from "../../model/machine.ts";
 import type {
   CacheObject,
@@ -13,7 +13,7 @@ import type {
   ObjectTree,
 } from "../../model/object-tree.ts";
 import { ioAttributes, type LinkSpeeds, linkSpeeds } from "./device-attributes.ts";
-import { memoryAttributes } from "./memory-attributes.ts";
+import { type AttributeValue, memoryAttributes } from "./memory-attributes.ts";
 import {
   ATTRIBUTES,
   CACHE_TYPES,
@@ -58,6 +58,8 @@ class Writer {
   readonly #root: MachineObject;
   readonly #xml = new XmlText();
   readonly #nodeNumbers = new Map<number, number>();
+  /** Objects of devices, by PCI address and by name. */
+  readonly #deviceObjects = new Map<string, { readonly type: string; readonly number: number }>();
   readonly #linkSpeeds: LinkSpeeds;
   #objects = 0;
 
@@ -190,7 +192,11 @@ class Writer {
   }
 
   #ioObject(object: IoObject): void {
-    const attributes = ioAttributes(object, this.#number(), this.#linkSpeeds);
+    const number = this.#number();
+    if (object.type === "os-device") this.#deviceObjects.set(object.device.name, { type: "OSDev", number });
+    else if (object.type === "pci-device")
+      this.#deviceObjects.set(object.pci.address, { type: "PCIDev", number });
+    const attributes = ioAttributes(object, number, this.#linkSpeeds);
     this.#xml.nested("object", attributes, () => {
       if (object.type === "os-device") this.#infos(object.device.info);
       else if (object.type !== "host-bridge" && object.pci.slot !== null)
@@ -245,23 +251,40 @@ class Writer {
   #memoryAttributes(): void {
     const values = memoryAttributes(this.#machine, this.#root.cpuset);
     for (const { name, flags } of ATTRIBUTES) {
-      const list = values.get(name)?.filter(({ node }) => this.#nodeNumbers.has(node)) ?? [];
+      const list = values.get(name)?.flatMap((value) => this.#valueAttributes(value) ?? []) ?? [];
       if (list.length === 0) continue;
       const attributes: Attributes = [
         ["name", name],
         ["flags", flags],
       ];
       this.#xml.nested("memattr", attributes, () => {
-        for (const { node, initiator, value } of list) {
-          this.#xml.empty("memattr_value", [
-            ["target_obj_type", "NUMANode"],
-            ["target_obj_gp_index", this.#nodeNumbers.get(node) ?? 0],
-            ["value", value],
-            ["initiator_cpuset", initiator.toMask()],
-          ]);
-        }
+        for (const value of list) this.#xml.empty("memattr_value", value.attributes);
       });
     }
+  }
+
+  /** Undefined for a node or device that has no object. */
+  #valueAttributes({ node, initiator, value }: AttributeValue): { attributes: Attributes } | undefined {
+    const target = this.#nodeNumbers.get(node);
+    if (target === undefined) return undefined;
+    const attributes: Attributes = [
+      ["target_obj_type", "NUMANode"],
+      ["target_obj_gp_index", target],
+      ["value", value],
+    ];
+    if (initiator instanceof IndexSet) {
+      return { attributes: [...attributes, ["initiator_cpuset", initiator.toMask()]] };
+    }
+    const names = [initiator.pciAddress ?? initiator.id, initiator.id, ...initiator.aliases];
+    const object = names.map((name) => this.#deviceObjects.get(name)).find((known) => known !== undefined);
+    if (object === undefined) return undefined;
+    return {
+      attributes: [
+        ...attributes,
+        ["initiator_obj_gp_index", object.number],
+        ["initiator_obj_type", object.type],
+      ],
+    };
   }
 
   #cpuKinds(): void {
