@@ -25,7 +25,7 @@ export class IndexSet implements Iterable<number> {
 
   /** The set of the given indexes. Throws RangeError for one that is negative, fractional or above INDEX_MAX. */
   static of(indexes: Iterable<number>): IndexSet {
-    const list = [...indexes];
+    const list: readonly number[] = Array.isArray(indexes) ? indexes : [...indexes];
     let last = -1;
     for (const index of list) {
       assertIndex(index);

@@ -81,16 +81,26 @@ export function quoted(text: string): string {
   return JSON.stringify(clean.length <= 40 ? clean : `${clean.slice(0, 40)}…`);
 }
 
-/** Numbers N of the names `prefixN` in a directory, in rising order. */
+/** Numbers N of the names `prefixN` in a directory, in rising order (that in which the names are listed). */
 export function numbered(discovery: Discovery, path: string, prefix: string): number[] {
   const numbers: number[] = [];
   for (const name of discovery.tree.list(path)) {
     if (!name.startsWith(prefix)) continue;
-    const digits = name.slice(prefix.length);
-    // `node007` and `node4294967296` are not what the kernel names anything.
-    if (!/^(0|[1-9]\d{0,4})$/.test(digits)) continue;
-    const number = Number(digits);
-    if (number <= IndexSet.INDEX_MAX) numbers.push(number);
+    const number = digitsFrom(name, prefix.length);
+    if (number >= 0 && number <= IndexSet.INDEX_MAX) numbers.push(number);
   }
-  return numbers.sort((a, b) => a - b);
+  return numbers;
+}
+
+/** The number that the rest of a name is, −1 for none: `node007` and `node` are not what the kernel names anything. */
+function digitsFrom(name: string, start: number): number {
+  const digits = name.length - start;
+  if (digits < 1 || digits > 5 || (digits > 1 && name.charCodeAt(start) === 48)) return -1;
+  let number = 0;
+  for (let i = start; i < name.length; i++) {
+    const digit = name.charCodeAt(i) - 48;
+    if (digit < 0 || digit > 9) return -1;
+    number = number * 10 + digit;
+  }
+  return number;
 }

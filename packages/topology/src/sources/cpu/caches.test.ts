@@ -122,7 +122,7 @@ describe("caches of CPUs", () => {
     assert.deepEqual(short(facts), ["L3 unified 33554432 of 0"]);
     assert.deepEqual(
       facts.warnings.map(({ path }) => path.replace(/^.*cache\//, "")),
-      ["index1/level", "index2/type", "index3/id", "index3/coherency_line_size"],
+      ["index1/level", "index2/type", "index3/coherency_line_size", "index3/id"],
     );
   });
 });

@@ -42,8 +42,8 @@ export const caches: Source = {
   },
 };
 
-/** How a cache is built. */
-type Build = Pick<CpuCache, "lineSize" | "associativity">;
+/** What caches of one sort have in common. */
+type Sort = Pick<CpuCache, "level" | "type" | "lineSize" | "associativity">;
 
 class CacheReader {
   readonly found: CpuCache[] = [];
@@ -51,32 +51,43 @@ class CacheReader {
   readonly #online: IndexSet;
   /** By CPU: the caches found so far that it shares. */
   readonly #shared = new Map<number, CpuCache[]>();
-  /** By level, type and size. */
-  readonly #builds = new Map<string, Build>();
-  /** By CPU: the CPUs of its core; filled when first needed. */
+  /** By place among the caches of a CPU, and size. */
+  readonly #sorts = new Map<string, Sort>();
+  /** By CPU: how many caches the kernel shows for it. */
+  readonly #counts = new Map<number, number>();
+  /** By CPU: the CPUs of its core. */
   readonly #cores = new Map<number, IndexSet>();
 
   constructor(discovery: Discovery, online: IndexSet) {
     this.#discovery = discovery;
     this.#online = online;
+    for (const { type, cpus } of discovery.facts.groups)
+      if (type === "core") for (const cpu of cpus) this.#cores.set(cpu, cpus);
   }
 
   readOf(cpu: number): void {
+    // All that a thread has it shares with the others of its core.
+    const core = this.#cores.get(cpu);
+    const found = this.#shared.get(cpu)?.length ?? 0;
+    if (core !== undefined && core.first < cpu && found > 0 && found === this.#counts.get(core.first)) return;
     const directory = `${CPU_DIRECTORY}/cpu${cpu}/cache`;
     const indexes = numbered(this.#discovery, directory, "index");
+    this.#counts.set(cpu, indexes.length);
     // Every cache of this CPU was found already at a CPU that shares it: nothing more to read.
-    if (indexes.length === (this.#shared.get(cpu)?.length ?? 0)) return;
-    for (const index of indexes) this.#read(cpu, `${directory}/index${index}`);
+    if (indexes.length === found) return;
+    for (const index of indexes)
+      this.#read(cpu, `${directory}/index${index}`, `${index} of ${indexes.length}`);
   }
 
-  #read(cpu: number, directory: string): void {
-    const level = readInteger(this.#discovery, `${directory}/level`, LEVEL_RANGE);
-    const type = this.#type(`${directory}/type`);
-    if (level === undefined || type === undefined) return;
+  #read(cpu: number, directory: string, place: string): void {
+    const size = this.#size(`${directory}/size`);
+    const sort = this.#sort(directory, { place, size });
+    if (sort === undefined) return;
     const shared = this.#shared.get(cpu) ?? [];
-    if (shared.some((cache) => cache.level === level && cache.type === type)) return;
+    if (shared.some((cache) => cache.level === sort.level && cache.type === sort.type)) return;
     const cpus = this.#cpus(cpu, directory);
-    const cache = this.#describe(directory, { level, type, cpus });
+    const id = readInteger(this.#discovery, `${directory}/id`, ID_RANGE) ?? -1;
+    const cache: CpuCache = { ...sort, cpus, size, index: id < 0 ? null : id, inclusive: null };
     this.found.push(cache);
     for (const each of cpus) {
       const list = this.#shared.get(each);
@@ -85,20 +96,23 @@ class CacheReader {
     }
   }
 
-  #describe(directory: string, of: Pick<CpuCache, "level" | "type" | "cpus">): CpuCache {
-    const id = readInteger(this.#discovery, `${directory}/id`, ID_RANGE) ?? -1;
-    const size = this.#size(`${directory}/size`);
-    // Half of all files of the machine are these: caches of one level, type and size are built alike.
-    const key = `${of.level}/${of.type}/${size}`;
-    let build = this.#builds.get(key);
-    if (build === undefined) {
-      build = this.#build(directory, size);
-      this.#builds.set(key, build);
-    }
-    return { ...of, size, ...build, index: id < 0 ? null : id, inclusive: null };
+  /**
+   * The sort of a cache. These are half of all files of a machine: what has the same place among the same number of
+   * caches, and the same size, as one that was read at another CPU is of the same sort.
+   */
+  #sort(directory: string, of: { readonly place: string; readonly size: number }): Sort | undefined {
+    const key = `${of.place}, ${of.size}`;
+    const known = this.#sorts.get(key);
+    if (known !== undefined) return known;
+    const level = readInteger(this.#discovery, `${directory}/level`, LEVEL_RANGE);
+    const type = this.#type(`${directory}/type`);
+    if (level === undefined || type === undefined) return undefined;
+    const sort = { level, type, ...this.#build(directory, of.size) };
+    this.#sorts.set(key, sort);
+    return sort;
   }
 
-  #build(directory: string, size: number): Build {
+  #build(directory: string, size: number): Pick<CpuCache, "lineSize" | "associativity"> {
     const number = (file: string): number =>
       readInteger(this.#discovery, `${directory}/${file}`, COUNT_RANGE) ?? 0;
     const lineSize = number("coherency_line_size");
@@ -135,13 +149,6 @@ class CacheReader {
     if (cpus !== undefined && !cpus.isEmpty)
       this.#discovery.warn(path, `names the CPUs ${cpus.toList()}, but not CPU ${cpu} itself: not used`);
     // Some ia64 kernels give an empty mask for caches of a whole core.
-    return this.#coreOf(cpu) ?? IndexSet.of([cpu]);
-  }
-
-  #coreOf(cpu: number): IndexSet | undefined {
-    if (this.#cores.size === 0)
-      for (const { type, cpus } of this.#discovery.facts.groups)
-        if (type === "core") for (const each of cpus) this.#cores.set(each, cpus);
-    return this.#cores.get(cpu);
+    return this.#cores.get(cpu) ?? IndexSet.of([cpu]);
   }
 }

@@ -32,6 +32,8 @@ const LEVELS: readonly Level[] = [
 const WITHOUT_SUBSTANCE: ReadonlySet<CpuGroup["type"]> = new Set(["die", "cluster"]);
 /** A kernel states a level for every CPU or for none: after so many CPUs without it, it is not looked for further. */
 const ABSENT_MAX = 4;
+/** Cores after which it is clear that this machine has no modules of two cores. */
+const PLAIN_CORES_MIN = 4;
 /** What the kernel gives as the id of a cluster that there is not. */
 const NO_CLUSTER = 65_535;
 
@@ -62,6 +64,8 @@ export const groups: Source = {
 class GroupReader {
   readonly #discovery: Discovery;
   readonly #online: IndexSet;
+  /** Cores of several threads that had one id, as long as none had several. */
+  #plainCores = 0;
   /** By CPU: its package, for ids that are unique only in one. */
   readonly #package = new Map<number, number>();
 
@@ -116,10 +120,15 @@ class GroupReader {
 
   /** AMD's modules of two cores are stated as one core of two threads, but with two core ids. */
   #cores(cpus: IndexSet): CpuGroup[] {
+    if (this.#plainCores >= PLAIN_CORES_MIN) return [group(CORE, this.#id(cpus.first, CORE), cpus)];
     const byId = Map.groupBy(cpus, (cpu) => this.#id(cpu, CORE));
     const [first = null] = byId.keys();
-    if (byId.size === 1 || byId.has(null)) return [group(CORE, first, cpus)];
-    return [...byId].map(([id, members]) => group(CORE, id, IndexSet.of(members)));
+    if (byId.size > 1 && !byId.has(null)) {
+      this.#plainCores = Number.NEGATIVE_INFINITY;
+      return [...byId].map(([id, members]) => group(CORE, id, IndexSet.of(members)));
+    }
+    if (cpus.size > 1) this.#plainCores++;
+    return [group(CORE, first, cpus)];
   }
 
   /** Where the files with the CPUs are missing: those with one id are together. */

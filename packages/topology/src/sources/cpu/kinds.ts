@@ -1,6 +1,6 @@
 import type { CpuKind } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
-import { readInteger, readList } from "../attribute.ts";
+import { type Range, readInteger, readList } from "../attribute.ts";
 import type { Discovery, Source } from "../source.ts";
 import { CPU_DIRECTORY, onlineCpus } from "./processors.ts";
 
@@ -13,6 +13,8 @@ const PMUS: readonly (readonly [string, string])[] = [
   ["sys/devices/cpu_atom/cpus", "IntelAtom"],
   ["sys/devices/cpu_core/cpus", "IntelCore"],
 ];
+/** CPUs without a file after which it is no longer looked for, where none before them had it. */
+const ABSENT_MAX = 8;
 /** Favoured cores of one kind may turbo a little higher: so much less than the highest is still the same kind. */
 const SAME_FREQUENCY_RATIO = 0.9;
 
@@ -57,18 +59,42 @@ interface Kind {
 
 function readTraits(discovery: Discovery): Map<number, Traits> {
   const pmus = PMUS.map(([path]) => readList(discovery, path) ?? IndexSet.EMPTY);
+  const capacity = new TraitReader(discovery, "cpu_capacity", CAPACITY_RANGE);
+  const maximum = new TraitReader(discovery, "cpufreq/cpuinfo_max_freq", KHZ_RANGE);
+  const base = new TraitReader(discovery, "cpufreq/base_frequency", KHZ_RANGE);
   const traits = new Map<number, Traits>();
   for (const cpu of onlineCpus(discovery)) {
-    const directory = `${CPU_DIRECTORY}/cpu${cpu}`;
     const of: Traits = {
       pmu: pmus.findIndex((set) => set.has(cpu)),
-      capacity: readInteger(discovery, `${directory}/cpu_capacity`, CAPACITY_RANGE) ?? 0,
-      maxKhz: readInteger(discovery, `${directory}/cpufreq/cpuinfo_max_freq`, KHZ_RANGE) ?? 0,
-      baseKhz: readInteger(discovery, `${directory}/cpufreq/base_frequency`, KHZ_RANGE) ?? 0,
+      capacity: capacity.read(cpu),
+      maxKhz: maximum.read(cpu),
+      baseKhz: base.read(cpu),
     };
     if (of.pmu >= 0 || of.capacity > 0 || of.maxKhz > 0 || of.baseKhz > 0) traits.set(cpu, of);
   }
   return traits;
+}
+
+/** A file of each CPU. A kernel has it for CPUs that there are or for none: after some without it, it is not looked for. */
+class TraitReader {
+  readonly #discovery: Discovery;
+  readonly #file: string;
+  readonly #range: Range;
+  #absent = 0;
+
+  constructor(discovery: Discovery, file: string, range: Range) {
+    this.#discovery = discovery;
+    this.#file = file;
+    this.#range = range;
+  }
+
+  /** 0 when unknown. */
+  read(cpu: number): number {
+    if (this.#absent >= ABSENT_MAX) return 0;
+    const value = readInteger(this.#discovery, `${CPU_DIRECTORY}/cpu${cpu}/${this.#file}`, this.#range);
+    this.#absent = value === undefined ? this.#absent + 1 : Number.NEGATIVE_INFINITY;
+    return value ?? 0;
+  }
 }
 
 function classify(traits: ReadonlyMap<number, Traits>): Kind[] {

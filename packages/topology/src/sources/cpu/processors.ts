@@ -1,3 +1,4 @@
+import type { Processor } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
 import { numbered, readInteger, readList } from "../attribute.ts";
 import type { Discovery, Source } from "../source.ts";
@@ -78,7 +79,16 @@ function allowedOf(discovery: Discovery, online: IndexSet): IndexSet | null {
   return null;
 }
 
+/** By the list of processors, which does not change once its source has run. */
+const onlineOfAll = new WeakMap<readonly Processor[], IndexSet>();
+
 /** The CPUs that run, for the sources that come after. */
 export function onlineCpus(discovery: Discovery): IndexSet {
-  return IndexSet.of(discovery.facts.processors.filter((p) => p.online).map((p) => p.index));
+  const { processors: all } = discovery.facts;
+  let online = onlineOfAll.get(all);
+  if (online === undefined) {
+    online = IndexSet.of(all.filter((p) => p.online).map((p) => p.index));
+    onlineOfAll.set(all, online);
+  }
+  return online;
 }

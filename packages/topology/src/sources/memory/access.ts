@@ -23,7 +23,11 @@ export function readAccess(
   const classes: AccessClass[] = [];
   for (let index = 0; index < CLASSES_MAX; index++) {
     const directory = `${of.directory}/access${index}`;
-    if (!discovery.tree.exists(directory)) continue;
+    if (!discovery.tree.exists(directory)) {
+      // Class 1 alone there may be, further ones alone not.
+      if (index >= 1) break;
+      continue;
+    }
     const initiators = `${directory}/initiators`;
     const inside = discovery.tree.exists(initiators);
     const named = inside ? numbered(discovery, initiators, "node") : [];

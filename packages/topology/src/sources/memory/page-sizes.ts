@@ -13,6 +13,8 @@ const PAGE_BYTES_MAX = 2 ** 18;
 const AT_PAGESZ = 6n;
 /** Free pages from which on their number says how large a page is. */
 const FREE_PAGES_MIN = 256;
+/** Nodes looked at for that, at most: a node may have hardly any free memory, but not all. */
+const NODES_ASKED_MAX = 8;
 /** A directory name such as `hugepages-2048kB`. */
 const HUGE_DIRECTORY = /^hugepages-(\d{1,12})kB$/;
 
@@ -27,12 +29,12 @@ export function basePageSize(discovery: Discovery, nodeDirectories: readonly str
   if (isPageSize(noted)) return noted;
   const told = tree.live ? fromAuxiliaryVector(tree.readBytes("proc/self/auxv", 4096)) : 0;
   if (isPageSize(told)) return told;
-  for (const directory of nodeDirectories) {
-    const pages = fromFreePages(tree.readText(`${directory}/vmstat`), tree.readText(`${directory}/meminfo`));
-    if (isPageSize(pages)) return pages;
+  for (const directory of [...nodeDirectories.slice(0, NODES_ASKED_MAX), "proc"]) {
+    const vmstat = tree.readText(`${directory}/vmstat`);
+    const bytes = vmstat === undefined ? 0 : fromFreePages(vmstat, tree.readText(`${directory}/meminfo`));
+    if (isPageSize(bytes)) return bytes;
   }
-  const pages = fromFreePages(tree.readText("proc/vmstat"), tree.readText("proc/meminfo"));
-  return isPageSize(pages) ? pages : USUAL_PAGE_BYTES;
+  return USUAL_PAGE_BYTES;
 }
 
 /** Pairs of 64-bit words in the machine's byte order; Node runs on little-endian and (s390x) big-endian machines. */
@@ -46,8 +48,8 @@ function fromAuxiliaryVector(bytes: Uint8Array | undefined): number {
 }
 
 /** The same free memory is stated in pages and in kB, a moment apart. */
-function fromFreePages(vmstat: string | undefined, meminfo: string | undefined): number {
-  const pages = Number(/^nr_free_pages (\d{1,12})$/m.exec(vmstat ?? "")?.[1]);
+function fromFreePages(vmstat: string, meminfo: string | undefined): number {
+  const pages = Number(/^nr_free_pages (\d{1,12})$/m.exec(vmstat)?.[1]);
   const free = kibibytes(meminfo, "MemFree");
   if (!(pages >= FREE_PAGES_MIN) || free === undefined || free === 0) return 0;
   return 2 ** Math.round(Math.log2((free * 1024) / pages));
