@@ -9,9 +9,6 @@ import { clean, KIND_SHORT, times, UNKNOWN, UNREACHABLE } from "./words.ts";
 /** What the cells hold; `distance` where no number of the metric asked for is known. */
 export type Shown = Metric | "distance";
 
-/** Cells at most: more are not computed, and the machine is told by kinds only. */
-export const CELLS_MAX = 4_194_304;
-
 /** One distinct content of cells. */
 export interface CellText {
   /** A number without its unit, `?`, or `·`. */

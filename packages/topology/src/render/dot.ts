@@ -99,7 +99,7 @@ function clusters(survey: Survey): string[] {
 
 function initiatorNode(initiator: Initiator): string {
   const label = [`${CLASS_WORDS[initiator.class]} ${shortName(initiator)}`];
-  if (initiator.cpus.size > 0) label.push(count(initiator.cpus.size, "CPU"));
+  if (initiator.class === "cpu" && initiator.cpus.size > 0) label.push(count(initiator.cpus.size, "CPU"));
   else if (initiator.label !== null) label.push(clean(initiator.label, 32));
   return `i${initiator.uid} [shape=ellipse, label=${quoted(label.join("\n"))}];`;
 }

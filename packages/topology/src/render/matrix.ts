@@ -111,7 +111,6 @@ function numbers(all: Blocks, width: number, paint: Paint, parts: number): strin
   return [
     ...lines,
     ...key,
-    "",
     ...legend(
       table,
       cells.flat().some((one) => one.length > 1),
@@ -189,9 +188,7 @@ function legend(table: CellTable, twofold: boolean, width: number): string[] {
     has("≤") ? "≤ at most: a part of the way does not state it" : "",
     has("≥") ? "≥ at least: a part of the way does not state it" : "",
   ].filter((part) => part !== "");
-  return parts.length === 0
-    ? [`All numbers in ${UNITS[table.shown]}.`]
-    : wrapText(parts.join("; "), width, 3);
+  return parts.length === 0 ? [] : ["", ...wrapText(parts.join("; "), width, 3)];
 }
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";

@@ -142,7 +142,7 @@ export function nearText(survey: Survey, targets: readonly [Target, ...Target[]]
   if (home === undefined) {
     const near = survey.nearCpus(first);
     if (!near.isEmpty) return cpuRange(near, 12);
-    return local.from === null ? UNKNOWN : shortName(local.from);
+    return reachedBy(survey, local);
   }
   if (home.class !== "cpu") {
     const word = CLASS_WORDS[home.class];
@@ -152,8 +152,19 @@ export function nearText(survey: Survey, targets: readonly [Target, ...Target[]]
     .flatMap((target) => survey.local(target).home)
     .reduce((all, initiator) => all.or(initiator.cpus), IndexSet.EMPTY);
   if (cpus.isEmpty) return targets.length === 1 ? `CPUs of ${shortName(home)}` : "own CPUs";
-  if (targets.length > 1 && local.home.length === 1) return `${count(home.cpus.size, "CPU")} each`;
+  // As the size beside it, for each of them.
+  if (targets.length > 1 && local.home.length === 1) return count(home.cpus.size, "CPU");
   return cpuRange(cpus, 12);
+}
+
+/** Those on the link that gets the most of a memory which nobody is said to be near to. */
+function reachedBy(survey: Survey, { from, way }: Local): string {
+  if (from === null) return UNKNOWN;
+  const all = (way?.links[0]?.initiators ?? [])
+    .map((uid) => survey.initiators.get(uid))
+    .filter((one) => one?.class === "cpu")
+    .reduce((cpus, one) => cpus.or(one?.cpus ?? IndexSet.EMPTY), from.cpus);
+  return from.class === "cpu" && !all.isEmpty ? cpuRange(all, 12) : shortName(from);
 }
 
 /** What else there is to say: that it is offline or not allowed. */

@@ -388,7 +388,7 @@ export function gpuPartitions(gpus: number, partitions: number): Machine {
   }
   for (const from of ids) {
     for (const to of ids) {
-      const numbers = from === to ? { read: 660, ns: 300 } : from.gpu === to.gpu ? { read: 819.2 } : {};
+      const numbers = from === to ? { read: 1200, ns: 300 } : from.gpu === to.gpu ? { read: 819.2 } : {};
       facts.reaches.push({
         initiator: from.id,
         target: `${to.id}/vram`,
@@ -423,6 +423,110 @@ export function hugeMachine(nodes: number, cpus: number, devices: number): Machi
   }
   return made(facts, "huge");
 }
+
+/** What a machine is mixed of. */
+export interface Mix {
+  readonly nodes: number;
+  readonly cores: number;
+  /** Distances that occur between nodes. */
+  readonly distances: readonly number[];
+  /** Bandwidths in GB/s that the nodes' access classes state, none for unknown. */
+  readonly bandwidths: readonly number[];
+  /** Memories without CPUs: the node they are near, and their kind. */
+  readonly memories: readonly {
+    readonly near: number;
+    readonly kind: MemoryKind;
+    readonly cached: boolean;
+  }[];
+  readonly devices: readonly {
+    readonly near: number;
+    readonly type: InitiatorType;
+    /** GiB of memory of its own, 0 for none. */
+    readonly memory: number;
+    /** Devices of one switch share a bridge. */
+    readonly bridge: number;
+  }[];
+  /** GB/s between devices with memory, by turns; 0 for no link, none for unknown. */
+  readonly peers: readonly (number | undefined)[];
+}
+
+/** A machine with nodes, memories, devices and links as they are given. */
+export function mixedMachine(mix: Mix): Machine {
+  const facts = emptyFacts();
+  const sets = addPackages(facts, mix.nodes, mix.cores, 1, "Example");
+  const turn = <T>(list: readonly T[], i: number): T | undefined => list[i % Math.max(1, list.length)];
+  sets.forEach((cpus, n) => {
+    const read = turn(mix.bandwidths, n);
+    facts.nodes.push(node(n, { cpus, access: read === undefined ? [] : [access(n, { read, ns: 90 + n })] }));
+  });
+  mix.memories.forEach(({ near, kind, cached }, i) => {
+    const home = near % mix.nodes;
+    const side = {
+      level: 1,
+      size: 4 * GiB,
+      lineSize: 64,
+      associativity: "direct",
+      writePolicy: "write-back",
+      addressMode: "transparent",
+    } as const;
+    facts.nodes.push(
+      node(mix.nodes + i, {
+        nearCpus: sets[home] ?? IndexSet.EMPTY,
+        kind: concluded(kind),
+        sideCaches: cached ? [side] : [],
+        access: [access(home, { read: 10 + i, write: 8, ns: 200 + i })],
+      }),
+    );
+  });
+  let pair = 0;
+  addDistances(facts, 10, () => turn(mix.distances, pair++) ?? 20);
+  const bridges = new Set(mix.devices.map((device) => device.bridge));
+  for (const bridge of bridges) {
+    const bus = bridge + 1;
+    facts.pci.push(
+      pci(`0000:00:${hex(bus)}.0`, 0x0604, { bridge: { secondaryBus: bus, subordinateBus: bus } }),
+    );
+  }
+  const withMemory: string[] = [];
+  mix.devices.forEach(({ near, type, memory, bridge }, i) => {
+    const home = near % mix.nodes;
+    const address = `0000:${hex(bridge + 1)}:${hex(i)}.0`;
+    const cpus = sets[home] ?? IndexSet.EMPTY;
+    addDevice(facts, {
+      address,
+      type,
+      name: `dev${i}`,
+      near: home,
+      cpus,
+      parent: `0000:00:${hex(bridge + 1)}.0`,
+    });
+    if (memory === 0) return;
+    withMemory.push(address);
+    facts.targetFacts.push({
+      version: OBJECT_VERSION,
+      id: `${address}/vram`,
+      kind: concluded("gpu"),
+      size: memory * GiB,
+      free: null,
+      numaNode: null,
+      device: address,
+      label: null,
+    });
+  });
+  let peer = 0;
+  for (const initiator of withMemory) {
+    for (const owner of withMemory) {
+      const read = initiator === owner ? 900 : turn(mix.peers, peer++);
+      if (read === 0) continue;
+      const medium = initiator === owner ? "memory" : "xgmi";
+      const numbers = properties(read === undefined ? {} : { read }, "kfd");
+      facts.reaches.push({ initiator, target: `${owner}/vram`, medium, properties: numbers });
+    }
+  }
+  return made(facts, "mixed");
+}
+
+const hex = (number: number): string => number.toString(16).padStart(2, "0");
 
 /** Nothing at all. */
 export function nothing(): Machine {

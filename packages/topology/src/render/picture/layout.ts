@@ -1,5 +1,5 @@
 /** Puts the boxes of a picture in their places, and the lines of links between them. */
-import { cut, lineHeight, measure, STYLES, type TextStyle } from "./font.ts";
+import { lineHeight } from "./font.ts";
 import {
   BUS,
   BUS_INDENT,
@@ -18,6 +18,7 @@ import {
   SWATCH,
   TRUNK,
 } from "./measure.ts";
+import { textAt } from "./place-text.ts";
 import type { PlanNode } from "./plan.ts";
 import { Router } from "./route.ts";
 import type { Box, CoreGrid, Label, Mark, PlacedText, Rect, Sign, Wire } from "./scene.ts";
@@ -228,21 +229,6 @@ function mayGrow({ node, w }: Measured): number {
   return node.look === "device" || node.look === "more"
     ? Math.max(w * 0.5, DEVICE_WIDTH - w)
     : Number.POSITIVE_INFINITY;
-}
-
-/** A text with its upper left corner at a point, cut to the room that it has. */
-export function textAt(
-  text: string,
-  style: TextStyle,
-  faint: boolean,
-  x: number,
-  y: number,
-  room: number,
-  align: PlacedText["align"] = "left",
-): PlacedText {
-  const shown = cut(text, style, room);
-  const baseline = y + STYLES[style].size * 1.02;
-  return { x, y: baseline, text: shown, style, faint, width: measure(shown, style), align };
 }
 
 function coreGrid({ node, coreColumns }: Measured, x: number, y: number): CoreGrid | null {

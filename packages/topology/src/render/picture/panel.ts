@@ -1,7 +1,10 @@
 /** The matrix of initiators and targets as a panel of a picture: numbers where there is room, colours anyway. */
+
+import { formatBandwidth, formatLatency } from "../../model/units.ts";
 import {
   type Blocks,
   blockContent,
+  type CellTable,
   type CellText,
   cellTable,
   coarseBlocks,
@@ -10,13 +13,16 @@ import {
   type Shown,
   valueRange,
 } from "../cells.ts";
-import { heatStep } from "../colours.ts";
+import { HEAT, heatStep } from "../colours.ts";
 import type { Survey } from "../survey.ts";
 import { CLASS_WORDS, clean, times, UNKNOWN, UNREACHABLE } from "../words.ts";
 import { cut, lineHeight, measure } from "./font.ts";
-import { textAt } from "./layout.ts";
+import { textAt } from "./place-text.ts";
 import type { Box, HeatCell, PlacedText, Rect } from "./scene.ts";
 
+const METRICS = ["bandwidth", "latency"] as const;
+/** Of more pairs than this there is one panel only: nobody tells so many apart, and each takes its time. */
+const PAIRS_MAX = 500_000;
 /** More columns or rows than this, and cells are squares of colour without numbers. */
 const NUMBERS_MAX = 20;
 /** More than this, and there is a row a class and a column a kind. */
@@ -51,19 +57,17 @@ const TITLES: Readonly<Record<Shown, string>> = {
 export function matrixPanels(survey: Survey): Panel[] {
   const { initiators, targets } = survey.machine;
   if (initiators.length * targets.length < 2) return [];
-  const panels: Panel[] = [];
-  const shown = new Set<Shown>();
-  for (const metric of ["bandwidth", "latency"] as const) {
-    const table = cellTable(survey, metric);
-    if (shown.has(table.shown) || valueRange(table) === null) continue;
-    // Distances are for machines of which nothing better is known.
-    if (table.shown === "distance" && shown.size > 0) continue;
-    shown.add(table.shown);
+  const metrics = initiators.length * targets.length > PAIRS_MAX ? METRICS.slice(0, 1) : METRICS;
+  const tables = metrics
+    .map((metric) => cellTable(survey, metric))
+    .filter((table) => valueRange(table) !== null);
+  // Distances are for machines of which nothing better is known, and then once.
+  const better = tables.filter((table) => table.shown !== "distance");
+  return (better.length > 0 ? better : tables.slice(0, 1)).map((table) => {
     const fine = fineBlocks(survey, table);
     const small = fine !== undefined && Math.max(fine.rows.length, fine.columns.length) <= SQUARES_MAX;
-    panels.push(new PanelDrawing(small ? fine : coarseBlocks(survey, table)).draw());
-  }
-  return panels;
+    return new PanelDrawing(small ? fine : coarseBlocks(survey, table)).draw();
+  });
 }
 
 /** The same panel with its upper left corner at a point, at least so wide. */
@@ -185,8 +189,26 @@ class PanelDrawing {
     this.#texts.push(textAt(text, "small", false, x, top, this.#labelWidth + 1, "right"));
   }
 
+  /** What the colours of squares stand for: the best, the steps between, the worst. */
+  #scale(): void {
+    const { table } = this.#blocks;
+    const range = valueRange(table);
+    if (range === null) return;
+    const text = (value: number): string => valueText(table, value);
+    const [best, worst] = [text(range.best), text(range.worst)];
+    this.#texts.push(textAt(best, "small", false, PAD, this.#top, 80));
+    let x = PAD + measure(best, "small") + 6;
+    HEAT.forEach((_, step) => {
+      this.#cells.push({ rect: { x, y: this.#top + 1, w: 13, h: 11 }, step, text: null, tooltip: "" });
+      x += 14;
+    });
+    this.#texts.push(textAt(worst, "small", false, x + 5, this.#top, 80));
+    this.#top += lineHeight("small") + 2;
+  }
+
   #key(): void {
     const room = this.#width - 2 * PAD;
+    if (!this.#numbered) this.#scale();
     for (const line of columnsOf(keyLines(this.#blocks, this.#numbered), room)) {
       const each = room / line.length;
       line.forEach((text, c) => {
@@ -194,8 +216,14 @@ class PanelDrawing {
       });
       this.#top += lineHeight("small");
     }
-    for (const line of signLines(this.#blocks, this.#numbered, room)) this.#line(line, "small", true);
+    const twofold = this.#contents.some((row) => row.some((cell) => cell.text.includes(" / ")));
+    for (const line of signLines(this.#blocks, twofold, room)) this.#line(line, "small", true);
   }
+}
+
+function valueText({ shown }: CellTable, value: number): string {
+  if (shown === "bandwidth") return formatBandwidth(value);
+  return shown === "latency" ? formatLatency(value) : String(value);
 }
 
 const NO_CELL: PanelCell = { text: UNKNOWN, value: null, tooltip: "" };
@@ -242,8 +270,7 @@ function columnsOf(lines: readonly string[], width: number): string[][] {
 }
 
 /** What the signs in the cells mean, in lines of at most a width. */
-function signLines({ table, rows }: Blocks, numbered: boolean, width: number): string[] {
-  if (!numbered) return [];
+function signLines({ table }: Blocks, twofold: boolean, width: number): string[] {
   const used = new Set(table.codes);
   const starts = (mark: string): boolean => table.texts.some((text) => text.text.startsWith(mark));
   const signs = [
@@ -252,7 +279,7 @@ function signLines({ table, rows }: Blocks, numbered: boolean, width: number): s
     starts("≤") ? "≤ at most" : "",
     starts("≥") ? "≥ at least" : "",
     starts("~") ? "~ estimated from the distance" : "",
-    rows.some((row) => row.places.length > 1) ? "a / b own memory / that of the others" : "",
+    twofold ? "a / b own memory / that of the others" : "",
   ].filter((text) => text !== "");
   const lines: string[] = [];
   for (const sign of signs) {

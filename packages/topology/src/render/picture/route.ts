@@ -1,7 +1,7 @@
 /** The lines of links between the boxes of one box, their ends and their labels: none crosses a text. */
 import { measure } from "./font.ts";
-import { textAt } from "./layout.ts";
 import { LANE, type Measured, TRUNK } from "./measure.ts";
+import { textAt } from "./place-text.ts";
 import type { Rail, RailEnd } from "./plan.ts";
 import type { Box, Label, Mark, Rect, Wire } from "./scene.ts";
 
