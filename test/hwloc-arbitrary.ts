@@ -148,7 +148,7 @@ function nodes({ packages, cores }: Skeleton): fc.Arbitrary<NumaNode[]> {
     .array(fc.constantFrom(...packages, ...cores, all, IndexSet.EMPTY), { maxLength: 4 })
     .chain((near) =>
       fc.tuple(
-        ...packages.map((cpus, i) => node(i, { cpus, nearCpus: cpus }, ["dram", "unknown"])),
+        ...packages.map((cpus, i) => node(i, { cpus, nearCpus: cpus }, ["dram"])),
         ...near.map((nearCpus, i) => node(20 + 3 * i, { cpus: IndexSet.EMPTY, nearCpus }, MEMORY_KINDS)),
       ),
     );

@@ -109,7 +109,7 @@ function checkRoot(root: Element): void {
     const remedy =
       version !== undefined && /^[3-9]/.test(version)
         ? "export it as version 2 (lstopo --export-xml-flags v2)"
-        : "convert it with hwloc 2 (lstopo OLD.xml NEW.xml)";
+        : "convert it with hwloc 2 (lstopo --input OLD.xml NEW.xml)";
     throw new HmsError(
       "HWLOC_XML_VERSION",
       "EPROTONOSUPPORT",

@@ -63,12 +63,20 @@ function readSideCache(element: Element, place: number, reader: ElementReader): 
   };
 }
 
+/** Of a node whose kind hwloc does not state. */
+const UNSAID: KindConclusion = { kind: "unknown", reason: "hwloc does not say what memory it is" };
+/** hwloc names what is special; what belongs to CPUs and is not named is their ordinary memory. */
+const ORDINARY: KindConclusion = {
+  kind: "dram",
+  reason: "a node with CPUs of which hwloc does not say that it is another kind",
+};
+
 function concludeKind(subtype: string | undefined, info: Readonly<Record<string, string>>): KindConclusion {
   const kind = NODE_KINDS.get(subtype?.toLowerCase() ?? "");
   if (kind !== undefined) return { kind, reason: `hwloc calls it ${subtype}` };
   // SPM is what hwloc calls special-purpose memory that it could not tell the kind of.
   if (info.DAXType !== undefined) return daxKind(info);
-  if (subtype === undefined) return { kind: "unknown", reason: "hwloc does not say what memory it is" };
+  if (subtype === undefined) return UNSAID;
   return { kind: "unknown", reason: `hwloc calls it ${subtype.slice(0, 40)}, which is no kind known here` };
 }
 
@@ -90,7 +98,10 @@ export function assignCpus(facts: FactsDraft): void {
     own.set(node.index, node.nearCpus);
     taken = taken.or(node.nearCpus);
   }
-  facts.nodes = facts.nodes.map((node) => ({ ...node, cpus: own.get(node.index) ?? IndexSet.EMPTY }));
+  facts.nodes = facts.nodes.map((node) => {
+    const cpus = own.get(node.index) ?? IndexSet.EMPTY;
+    return { ...node, cpus, kind: node.kind === UNSAID && !cpus.isEmpty ? ORDINARY : node.kind };
+  });
 }
 
 /**

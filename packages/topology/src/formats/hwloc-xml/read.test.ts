@@ -157,7 +157,7 @@ test("warnings are bounded, info names of objects' inner workings are no danger"
   assert.equal(Object.getPrototypeOf(facts.info), Object.prototype);
 });
 
-test("kinds of memory come from hwloc's subtypes, and are unknown without one", () => {
+test("kinds of memory come from hwloc's subtypes, and are unknown without one but for a node with CPUs", () => {
   const node = (index: number, rest: string, inside = ""): string =>
     `<object type="NUMANode" os_index="${index}" cpuset="0x3" complete_cpuset="0x3" ${rest}>${inside}</object>`;
   const facts = readHwlocXml(
@@ -171,19 +171,20 @@ test("kinds of memory come from hwloc's subtypes, and are unknown without one", 
         node(5, 'subtype="CXL-DRAM"'),
         node(6, "", '<info name="DAXType" value="NVM"/><info name="DAXDevice" value="dax0.0"/>'),
         node(7, 'subtype="Crystals"'),
+        node(8, ""),
       ].join(""),
     ),
   );
   assert.deepEqual(
     facts.nodes.map(({ kind }) => kind.kind),
-    ["unknown", "hbm", "nvm", "gpu", "unknown", "cxl", "nvm", "unknown"],
+    ["dram", "hbm", "nvm", "gpu", "unknown", "cxl", "nvm", "unknown", "unknown"],
   );
   assert.match(facts.nodes[1]?.kind.reason ?? "", /MCDRAM/);
   assert.match(facts.nodes[7]?.kind.reason ?? "", /Crystals/);
   // One of the nodes near the CPUs has them: the ordinary one.
   assert.deepEqual(
     facts.nodes.map(({ cpus }) => cpus.size),
-    [2, 0, 0, 0, 0, 0, 0, 0],
+    [2, 0, 0, 0, 0, 0, 0, 0, 0],
   );
   assert.ok(facts.nodes.every(({ nearCpus }) => nearCpus.size === 2));
 });

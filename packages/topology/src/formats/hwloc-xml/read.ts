@@ -12,7 +12,8 @@ import { addAbsentNodes, assignCpus, readDistances, readNode } from "./read-memo
  * Reads hwloc XML of version 2 (hwloc 2.0 and later, and what `writeHwlocXml` writes) into facts.
  *
  * Memory attributes become reaches from the CPUs of nodes (`node0`) to nodes, with origin `hwloc`: MB/s and ns
- * there, bytes/s and ns here. The kind of a memory is concluded from hwloc's subtype, and unknown without one.
+ * there, bytes/s and ns here. The kind of a memory is concluded from hwloc's subtype; without one it is DRAM for a
+ * node with CPUs, else unknown.
  * What is odd in the file leaves a warning in the facts. Throws HmsError, each with one sentence: HWLOC_XML_INVALID
  * (not well-formed, not hwloc's, with entities or a DTD of its own), HWLOC_XML_VERSION (version 1 or 3),
  * HWLOC_XML_TOO_LARGE (more than XML_LENGTH_MAX characters, ELEMENTS_MAX elements or DEPTH_MAX levels).
