@@ -69,9 +69,12 @@ export function hwlocOfCapture(archive: string, environment: Readonly<Record<str
   }
 }
 
-/** hwloc's XML of the machine that this runs on. */
+/** Parts of hwloc that ask vendors' libraries for what is in no file of the system. */
+const LIBRARIES = ["opencl", "cuda", "nvml", "rsmi", "levelzero", "gl"].map((name) => `-${name}`).join(",");
+
+/** hwloc's XML of the machine that this runs on, without what it has from vendors' libraries. */
 export function hwlocOfThisMachine(): string {
-  return lstopo(ALL).output;
+  return lstopo(ALL, { HWLOC_COMPONENTS: LIBRARIES }).output;
 }
 
 function rootBelow(folder: string, depth: number): string | undefined {
