@@ -1,4 +1,14 @@
-import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+} from "node:fs";
 import { LinkedTree } from "./linked.ts";
 import type { EntryKind, FileStore } from "./store.ts";
 
@@ -8,6 +18,8 @@ const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBL
 const STEP_BYTES = 65_536;
 /** A kernel's file may come in pieces of about a page. Below IN_PIECES even in shorter ones, and only 0 bytes say that the end is reached. */
 const PIECE_BYTES = 4096;
+/** With these, opening or reading says that it is a link, a directory, a socket or a device. */
+const NO_FILE: ReadonlySet<string> = new Set(["ELOOP", "EISDIR", "ENXIO", "ENODEV"]);
 const IN_PIECES = /^(proc|sys\/fs)\//;
 
 /** The files below a folder on disk. */
@@ -22,18 +34,38 @@ export class DiskStore implements FileStore {
 
   entries(path: string): ReadonlyMap<string, EntryKind> | undefined {
     const entries = new Map<string, EntryKind>();
-    // One call that says what each name is costs less than asking for each file, absent ones too.
-    for (const entry of readdirSync(`${this.#root}/${path}`, { withFileTypes: true })) {
-      if (entry.isFile()) entries.set(entry.name, "file");
-      else if (entry.isDirectory()) entries.set(entry.name, "directory");
-      else entries.set(entry.name, entry.isSymbolicLink() ? "link" : "other");
-    }
+    for (const entry of readdirSync(`${this.#root}/${path}`, { withFileTypes: true }))
+      entries.set(entry.name, kindOf(entry));
     return entries;
   }
 
   linkText(path: string): string {
     return readlinkSync(`${this.#root}/${path}`);
   }
+
+  readonly single = {
+    kindOf: (path: string): EntryKind | undefined => {
+      const stats = lstatSync(`${this.#root}/${path}`, { throwIfNoEntry: false });
+      return stats === undefined ? undefined : kindOf(stats);
+    },
+    tryRead: (path: string, bytesMax: number): Uint8Array | "absent" | "look" => {
+      // What is absent is no fault: where it was asked for is not needed, and takes longer than all the rest.
+      const { stackTraceLimit } = Error;
+      Error.stackTraceLimit = 0;
+      try {
+        const bytes = this.read(path, bytesMax);
+        // Empty, or a pipe that nobody writes to.
+        return bytes.length === 0 ? "look" : bytes;
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException).code ?? "";
+        if (code === "ENOENT" || code === "ENOTDIR") return "absent";
+        if (NO_FILE.has(code)) return "look";
+        throw error;
+      } finally {
+        Error.stackTraceLimit = stackTraceLimit;
+      }
+    },
+  };
 
   read(path: string, bytesMax: number): Uint8Array {
     const descriptor = openSync(`${this.#root}/${path}`, OPEN_FLAGS);
@@ -46,6 +78,12 @@ export class DiskStore implements FileStore {
       closeSync(descriptor);
     }
   }
+}
+
+function kindOf(entry: Dirent | Stats): EntryKind {
+  if (entry.isFile()) return "file";
+  if (entry.isDirectory()) return "directory";
+  return entry.isSymbolicLink() ? "link" : "other";
 }
 
 function readRest(descriptor: number, first: Buffer, bytesMax: number): Buffer {

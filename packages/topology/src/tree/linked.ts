@@ -24,6 +24,9 @@ interface Found {
   readonly kind: EntryKind;
 }
 
+/** Absent files of a directory that are asked for one by one before it is listed. */
+const MISSES_MAX = 3;
+
 const ABSENT: Resolved = { missing: "absent" };
 const OUTSIDE: Resolved = { missing: "outside" };
 const LOOP: Resolved = { missing: "loop" };
@@ -33,6 +36,9 @@ const ROOT: Found = { path: "", kind: "directory" };
  * The files of a store as a FileTree. Links are followed here, by hand, as if the root of the store were the root
  * of the file system (an absolute link starts at it): they never lead out of it. What a directory holds and where
  * a path leads is looked up once and kept: a capture does not change while it is read.
+ *
+ * Most directories of sysfs hold more than is read of them. Where a store can, files are read without listing the
+ * directory first, until too many turn out to be absent.
  */
 export class LinkedTree implements FileTree {
   readonly live: boolean;
@@ -41,6 +47,8 @@ export class LinkedTree implements FileTree {
   readonly #store: FileStore;
   readonly #resolved = new Map<string, Resolved>([["", ROOT]]);
   readonly #entries = new Map<string, ReadonlyMap<string, EntryKind> | undefined>();
+  /** Files found absent in a directory that was not listed. */
+  readonly #misses = new Map<string, number>();
   /** Links followed for the path that is looked up now. */
   #followed = 0;
   readonly #warned = new Set<string>();
@@ -99,6 +107,8 @@ export class LinkedTree implements FileTree {
 
   /** Bytes of a file, links followed. */
   #read(path: string, bytesMax: number): Uint8Array | undefined {
+    const direct = this.#readUnlisted(path, bytesMax);
+    if (direct !== "look") return direct;
     const found = this.#lookUp(path);
     if ("missing" in found) {
       this.#warnMissing(path, found.missing);
@@ -109,14 +119,45 @@ export class LinkedTree implements FileTree {
       return undefined;
     }
     try {
-      const bytes = this.#store.read(found.path, bytesMax + 1);
-      if (bytes.length <= bytesMax) return bytes;
-      this.#warn(path, `is longer than ${bytesMax} bytes: only that many are read`);
-      return bytes.subarray(0, bytesMax);
+      return this.#cut(path, this.#store.read(found.path, bytesMax + 1), bytesMax);
     } catch (error) {
       this.#unreadable(path, error);
       return undefined;
     }
+  }
+
+  /** Bytes of a file in a directory that was not listed yet; `look` when that is not the way to read it. */
+  #readUnlisted(path: string, bytesMax: number): Uint8Array | undefined | "look" {
+    const { single } = this.#store;
+    const cut = path.lastIndexOf("/");
+    if (single === undefined || cut < 0) return "look";
+    const parent = this.#resolve(path.slice(0, cut));
+    if ("missing" in parent || parent.kind !== "directory") return "look";
+    const misses = this.#misses.get(parent.path) ?? 0;
+    const name = path.slice(cut + 1);
+    if (
+      misses >= MISSES_MAX ||
+      this.#entries.has(parent.path) ||
+      name === ".." ||
+      name === "." ||
+      name === ""
+    )
+      return "look";
+    try {
+      const found = single.tryRead(inside(parent.path, name), bytesMax + 1);
+      if (typeof found !== "string") return this.#cut(path, found, bytesMax);
+      if (found === "look") return "look";
+      this.#misses.set(parent.path, misses + 1);
+    } catch (error) {
+      this.#unreadable(path, error);
+    }
+    return undefined;
+  }
+
+  #cut(path: string, bytes: Uint8Array, bytesMax: number): Uint8Array {
+    if (bytes.length <= bytesMax) return bytes;
+    this.#warn(path, `is longer than ${bytesMax} bytes: only that many are read`);
+    return bytes.subarray(0, bytesMax);
   }
 
   /** Where a path leads, links followed; kept for directories, which are gone through again and again. */
@@ -141,10 +182,26 @@ export class LinkedTree implements FileTree {
     if (parent.kind !== "directory") return ABSENT;
     if (name === "" || name === ".") return parent;
     if (name === "..") return parentOf(parent.path);
-    const kind = this.#directory(parent.path)?.get(name);
+    const path = inside(parent.path, name);
+    const kind = this.#kindOf(parent.path, name, path);
     if (kind === undefined) return ABSENT;
-    const path = parent.path === "" ? name : `${parent.path}/${name}`;
     return kind === "link" ? this.#follow(parent, path) : { path, kind };
+  }
+
+  #kindOf(directory: string, name: string, path: string): EntryKind | undefined {
+    const { single } = this.#store;
+    if (
+      single === undefined ||
+      this.#entries.has(directory) ||
+      (this.#misses.get(directory) ?? 0) >= MISSES_MAX
+    )
+      return this.#directory(directory)?.get(name);
+    try {
+      return single.kindOf(path);
+    } catch (error) {
+      this.#unreadable(path, error);
+      return undefined;
+    }
   }
 
   #follow(parent: Found, link: string): Resolved {
@@ -206,6 +263,10 @@ const A_KIND: Readonly<Record<EntryKind, string>> = {
   link: "a link",
   other: "neither a file nor a directory",
 };
+
+function inside(directory: string, name: string): string {
+  return directory === "" ? name : `${directory}/${name}`;
+}
 
 function parentOf(path: string): Resolved {
   if (path === "") return OUTSIDE;

@@ -12,6 +12,13 @@ export interface FileStore {
   linkText(path: string): string;
   /** Bytes of a file from its start, at most bytesMax. The view is valid until the next call. */
   read(path: string, bytesMax: number): Uint8Array;
+  /** For stores in which looking at one entry costs less than listing its directory. */
+  readonly single?: {
+    /** What lies at a path, a link itself not followed. */
+    kindOf(path: string): EntryKind | undefined;
+    /** As `read`, without knowing what is there: `absent`, or `look` when it may be no file. */
+    tryRead(path: string, bytesMax: number): Uint8Array | "absent" | "look";
+  };
 }
 
 /** An error as node:fs throws it, for stores that are not on disk. */
