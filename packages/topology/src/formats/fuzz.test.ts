@@ -9,6 +9,7 @@ import { readJson } from "./json/read.ts";
 import { writeJson } from "./json/write.ts";
 import { machineNames, machinePath, readMachine } from "./spec/machines.ts";
 import { readShortSpec, readSpec } from "./spec/read.ts";
+import { specToYaml } from "./spec/write.ts";
 
 /** Seed of all variants: HMS_FUZZ_SEED, or a fixed one. */
 const SEED = Number(process.env.HMS_FUZZ_SEED ?? 20_250_801);
@@ -16,6 +17,14 @@ const SEED = Number(process.env.HMS_FUZZ_SEED ?? 20_250_801);
 const TIMES = Number(process.env.HMS_FUZZ_TIMES ?? 1);
 /** No variant may take longer. */
 const MILLISECONDS_MAX = 15_000;
+
+/** What could be read can be written in every format of ours, and read again. */
+function assertWritable(machine: Machine): void {
+  const json = writeJson(machine);
+  assert.equal(writeJson(readJson(json)), json);
+  const yaml = specToYaml(machine);
+  assert.equal(specToYaml(assemble(readSpec(yaml, "written"), machine.input, machine.name)), yaml);
+}
 
 /** Reads variants of texts; whatever is wrong with them may end in an HmsError only. */
 function fuzz(texts: readonly string[], variants: number, read: (text: string) => Machine): void {
@@ -25,8 +34,9 @@ function fuzz(texts: readonly string[], variants: number, read: (text: string) =
     const text = mutate(texts[i % texts.length] ?? "", random);
     const started = performance.now();
     try {
-      read(text);
+      const machine = read(text);
       counts.read++;
+      if (counts.read % 20 === 0) assertWritable(machine);
     } catch (error) {
       const where = `seed ${SEED}, variant ${i}:\n${text.slice(0, 4000)}`;
       if (!HmsError.is(error))

@@ -211,7 +211,7 @@ export function arbitraryOf(shape: Shape<never>, depth = 0): fc.Arbitrary<unknow
       return fc.oneof(hardText, fc.string({ unit: "binary", maxLength: 8 }));
     case "number": {
       const min = kind.min ?? (kind.above === null ? -1e6 : 1);
-      if (kind.integer) return fc.integer({ min, max: 1e9 });
+      if (kind.integer) return fc.integer({ min, max: kind.max ?? 1e9 });
       return fc.double({ min, max: 1e18, noNaN: true }).map((value) => (value === 0 ? 1 : value));
     }
     case "boolean":

@@ -79,15 +79,17 @@ export class Decoder {
   }
 
   #number(value: unknown, kind: Extract<Kind, { is: "number" }>, path: string): number {
-    const { integer, min, above } = kind;
+    const { integer, min, above, max } = kind;
     const right =
       typeof value === "number" &&
       (integer ? Number.isInteger(value) : Number.isFinite(value)) &&
       (min === null || value >= min) &&
-      (above === null || value > above);
+      (above === null || value > above) &&
+      (max === null || value <= max);
     if (right) return value;
     const what = integer ? "a whole number" : "a number";
-    const bound = min !== null ? ` from ${min}` : above !== null ? ` greater than ${above}` : "";
+    const least = min !== null ? ` from ${min}` : above !== null ? ` greater than ${above}` : "";
+    const bound = max === null ? least : `${least} to ${max}`;
     return this.#fail(path, `${what}${bound}`, value);
   }
 

@@ -169,6 +169,12 @@ describe("JSON that is not as it has to be", () => {
     ["links.1.properties.readBandwidth.origin", "hearsay", "expected one of measurement, spec"],
     ["bridges.0.links", [38], "bridges[0].links: expected 2 items, but got 1"],
     ["bridges.0.links", [38, 10_000], "bridges[0].links[1]"],
+    [
+      "processors.0.index",
+      65_536,
+      "processors[0].index: expected a whole number from 0 to 65535, but got 65536",
+    ],
+    ["nodes.0.index", 70_000, "nodes[0].index: expected a whole number from 0 to 65535"],
     ["unknownVersions", -1, "unknownVersions: expected a whole number from 0"],
     ["nodes", {}, "nodes: expected a list, but got an object"],
     ["info", { a: 1 }, "info.a: expected text, but got 1"],

@@ -32,6 +32,7 @@ import { ORIGINS, type Quantity } from "../../model/quantity.ts";
 import {
   boolean,
   count,
+  index,
   indexes,
   integer,
   list,
@@ -167,7 +168,7 @@ const ACCESS = object<AccessClass>("AccessClass", {
 });
 
 const NODE = object<NumaNode>("NumaNode", {
-  index: count,
+  index,
   online: boolean,
   allowed: boolean,
   cpus: indexes,
@@ -367,12 +368,12 @@ export const MACHINE: Shape<Machine> = object<Machine>("Machine", {
   distances: list(
     object<DistanceMatrix>("DistanceMatrix", {
       name: string,
-      nodes: list(count),
+      nodes: list(index),
       values: noted(list(number), "Row after row, as many rows and columns as nodes."),
     }),
   ),
   tiers: list(object<MemoryTier>("MemoryTier", { index: integer, nodes: indexes })),
-  processors: list(object<Processor>("Processor", { index: count, online: boolean, allowed: boolean })),
+  processors: list(object<Processor>("Processor", { index, online: boolean, allowed: boolean })),
   groups: list(GROUP),
   caches: list(CACHE),
   cpuKinds: list(object<CpuKind>("CpuKind", { cpus: indexes, efficiency: nullable(number), info: texts })),

@@ -59,6 +59,7 @@ function schemaOf(shape: Shape<never>, definitions: Record<string, JsonObject>):
         type: kind.integer ? "integer" : "number",
         ...(kind.min === null ? {} : { minimum: kind.min }),
         ...(kind.above === null ? {} : { exclusiveMinimum: kind.above }),
+        ...(kind.max === null ? {} : { maximum: kind.max }),
       };
     case "one-of":
       return kind.values.length === 1 ? { const: kind.values[0] ?? null } : { enum: kind.values };

@@ -3,7 +3,7 @@
  * from them, the reader checks by them, and the published schema is made of them, so the three cannot drift apart.
  * Data only, without any library: the writer is part of the start of a command.
  */
-import type { IndexSet } from "../../model/index-set.ts";
+import { IndexSet } from "../../model/index-set.ts";
 
 /** What a value looks like. */
 export type Kind =
@@ -13,6 +13,7 @@ export type Kind =
       readonly integer: boolean;
       readonly min: number | null;
       readonly above: number | null;
+      readonly max: number | null;
     }
   | { readonly is: "boolean" }
   | { readonly is: "one-of"; readonly values: readonly (string | number)[] }
@@ -47,11 +48,37 @@ function inner<T>(of: Shape<T>): Shape<never> {
 
 export const string: Shape<string> = shape({ is: "string" });
 export const boolean: Shape<boolean> = shape({ is: "boolean" });
-export const number: Shape<number> = shape({ is: "number", integer: false, min: null, above: null });
-export const positive: Shape<number> = shape({ is: "number", integer: false, min: null, above: 0 });
-export const integer: Shape<number> = shape({ is: "number", integer: true, min: null, above: null });
+export const number: Shape<number> = shape({
+  is: "number",
+  integer: false,
+  min: null,
+  above: null,
+  max: null,
+});
+export const positive: Shape<number> = shape({
+  is: "number",
+  integer: false,
+  min: null,
+  above: 0,
+  max: null,
+});
+export const integer: Shape<number> = shape({
+  is: "number",
+  integer: true,
+  min: null,
+  above: null,
+  max: null,
+});
 /** A whole number from 0. */
-export const count: Shape<number> = shape({ is: "number", integer: true, min: 0, above: null });
+export const count: Shape<number> = shape({ is: "number", integer: true, min: 0, above: null, max: null });
+/** The kernel's number of a CPU or a node: what a set of them can hold. */
+export const index: Shape<number> = shape({
+  is: "number",
+  integer: true,
+  min: 0,
+  above: null,
+  max: IndexSet.INDEX_MAX,
+});
 export const indexes: Shape<IndexSet> = shape(
   { is: "indexes" },
   "A set of numbers in the kernel's list form, such as 0-3,8; empty text for none.",

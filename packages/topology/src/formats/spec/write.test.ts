@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { assemble } from "../../assemble/assemble.ts";
-import { discoverLive } from "../../discover.ts";
+import { discover, discoverLive } from "../../discover.ts";
 import type { Facts } from "../../model/facts.ts";
 import type { Machine } from "../../model/machine.ts";
 import type { Quantity } from "../../model/quantity.ts";
 import { arbitraryMachine } from "../../testing/arbitrary-machine.ts";
 import { everyKind, gpuPartitions, twoSockets } from "../../testing/machine-fixtures.ts";
+import { readJson } from "../json/read.ts";
+import { writeJson } from "../json/write.ts";
 import { machineNames, readMachine } from "./machines.ts";
 import { readShortSpec, readSpec } from "./read.ts";
 import { specToYaml } from "./write.ts";
@@ -102,20 +105,22 @@ links:
   });
 });
 
-const CAPTURES = new URL("../../../../../../shared/captures/linux/", import.meta.url);
+const CAPTURES = new URL("../../../../../../shared/captures/", import.meta.url);
 
-describe("real machines written as specs", () => {
+describe("real machines written as specs and as JSON", () => {
   const skip = existsSync(CAPTURES) ? false : "../shared/captures is not there";
   it("come back as they were", { skip }, async () => {
-    const { readdirSync } = await import("node:fs");
-    const { discover } = await import("../../discover.ts");
-    const { fileURLToPath } = await import("node:url");
     let count = 0;
-    for (const file of readdirSync(CAPTURES)) {
-      if (!file.endsWith(".tar.bz2")) continue;
-      assertRoundTrip(await discover(fileURLToPath(new URL(encodeURIComponent(file), CAPTURES))));
-      count++;
+    for (const folder of ["linux/", "kfd/"]) {
+      const there = new URL(folder, CAPTURES);
+      for (const file of readdirSync(there).filter((name) => /\.tar\.(bz2|xz)$/.test(name))) {
+        const machine = await discover(fileURLToPath(new URL(encodeURIComponent(file), there)));
+        assertRoundTrip(machine);
+        const json = writeJson(machine);
+        assert.equal(writeJson(readJson(json)), json);
+        count++;
+      }
     }
-    assert.ok(count > 0, "there are captures");
+    assert.ok(count > 30, `only ${count} captures`);
   });
 });
