@@ -43,7 +43,10 @@ export const caches: Source = {
 };
 
 /** What caches of one sort have in common. */
-type Sort = Pick<CpuCache, "level" | "type" | "lineSize" | "associativity">;
+type Sort = Pick<CpuCache, "level" | "type" | "lineSize" | "associativity"> & {
+  /** Whether the kernel numbers them: it does for some levels and not for others. */
+  readonly hasId: boolean;
+};
 
 class CacheReader {
   readonly found: CpuCache[] = [];
@@ -86,8 +89,9 @@ class CacheReader {
     const shared = this.#shared.get(cpu) ?? [];
     if (shared.some((cache) => cache.level === sort.level && cache.type === sort.type)) return;
     const cpus = this.#cpus(cpu, directory);
-    const id = readInteger(this.#discovery, `${directory}/id`, ID_RANGE) ?? -1;
-    const cache: CpuCache = { ...sort, cpus, size, index: id < 0 ? null : id, inclusive: null };
+    const { hasId, ...alike } = sort;
+    const id = hasId ? (readInteger(this.#discovery, `${directory}/id`, ID_RANGE) ?? -1) : -1;
+    const cache: CpuCache = { ...alike, cpus, size, index: id < 0 ? null : id, inclusive: null };
     this.found.push(cache);
     for (const each of cpus) {
       const list = this.#shared.get(each);
@@ -107,7 +111,8 @@ class CacheReader {
     const level = readInteger(this.#discovery, `${directory}/level`, LEVEL_RANGE);
     const type = this.#type(`${directory}/type`);
     if (level === undefined || type === undefined) return undefined;
-    const sort = { level, type, ...this.#build(directory, of.size) };
+    const hasId = this.#discovery.tree.exists(`${directory}/id`);
+    const sort: Sort = { level, type, hasId, ...this.#build(directory, of.size) };
     this.#sorts.set(key, sort);
     return sort;
   }

@@ -124,6 +124,15 @@ describe("files that are wrong", () => {
     );
   });
 
+  test("CPUs of which nothing is known do not hide what is known of the others", () => {
+    const files = Object.entries(cpuFiles(6, { perPackage: 3 })).filter(
+      ([path]) => !/cpu[015]\/topology/.test(path),
+    );
+    const facts = factsOf(Object.fromEntries(files));
+    assert.deepEqual(groups(facts, "package"), ["0: 0-2", "1: 3-5"]);
+    assert.deepEqual(groups(facts, "core"), ["2: 2", "3: 3", "4: 4"]);
+  });
+
   test("a mask without the CPU whose it is is not used", () => {
     const facts = factsOf({ ...cpuFiles(2), [`${CPU}/cpu1/topology/core_cpus`]: "1\n" });
     assert.deepEqual(groups(facts, "core"), ["0: 0", "1: 1"]);

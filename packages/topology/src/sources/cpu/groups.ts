@@ -30,10 +30,10 @@ const LEVELS: readonly Level[] = [
 ];
 /** Sorts that say nothing when they have the same CPUs as another group: a kernel states them on every machine. */
 const WITHOUT_SUBSTANCE: ReadonlySet<CpuGroup["type"]> = new Set(["die", "cluster"]);
-/** A kernel states a level for every CPU or for none: after so many CPUs without it, it is not looked for further. */
-const ABSENT_MAX = 4;
 /** Cores after which it is clear that this machine has no modules of two cores. */
 const PLAIN_CORES_MIN = 4;
+/** CPUs whose files tell which files there are. */
+const CPUS_ASKED = 2;
 /** What the kernel gives as the id of a cluster that there is not. */
 const NO_CLUSTER = 65_535;
 
@@ -64,6 +64,8 @@ export const groups: Source = {
 class GroupReader {
   readonly #discovery: Discovery;
   readonly #online: IndexSet;
+  /** Names of the files that the kernel has for a CPU. */
+  readonly #files = new Set<string>();
   /** Cores of several threads that had one id, as long as none had several. */
   #plainCores = 0;
   /** By CPU: its package, for ids that are unique only in one. */
@@ -72,20 +74,30 @@ class GroupReader {
   constructor(discovery: Discovery, online: IndexSet) {
     this.#discovery = discovery;
     this.#online = online;
+    // A kernel has the same files for every CPU: what two of them do not have is not looked for at all.
+    let asked = 0;
+    for (const cpu of online) {
+      const names = discovery.tree.list(`${CPU_DIRECTORY}/cpu${cpu}/topology`);
+      for (const name of names) this.#files.add(name);
+      if (names.length > 0) asked++;
+      if (asked === CPUS_ASKED) break;
+    }
   }
 
   read(level: Level): CpuGroup[] {
     const groups: CpuGroup[] = [];
     const covered = new Set<number>();
     const left: number[] = [];
+    const files = level.masks
+      .flatMap((mask) => [mask, `${mask}_list`])
+      .filter((file) => this.#files.has(file));
+    if (files.length === 0 && !this.#files.has(level.id)) return [];
     for (const cpu of this.#online) {
       // The CPUs of a group all have the same mask: the first of them that can be read speaks for the others.
       if (covered.has(cpu)) continue;
-      const cpus = this.#mask(cpu, level);
+      const cpus = this.#readCpus(cpu, files);
       if (cpus === undefined) {
         left.push(cpu);
-        if (groups.length === 0 && left.length >= ABSENT_MAX && level !== PACKAGE && level !== CORE)
-          return [];
         continue;
       }
       for (const each of cpus) covered.add(each);
@@ -99,12 +111,11 @@ class GroupReader {
     return groups;
   }
 
-  #mask(cpu: number, level: Level): IndexSet | undefined {
-    for (const file of level.masks) {
+  #readCpus(cpu: number, files: readonly string[]): IndexSet | undefined {
+    for (const file of files) {
       const path = `${CPU_DIRECTORY}/cpu${cpu}/topology/${file}`;
-      const cpus = (readMask(this.#discovery, path) ?? readList(this.#discovery, `${path}_list`))?.and(
-        this.#online,
-      );
+      const read = file.endsWith("_list") ? readList : readMask;
+      const cpus = read(this.#discovery, path)?.and(this.#online);
       if (cpus === undefined || cpus.isEmpty) continue;
       if (cpus.has(cpu)) return cpus;
       this.#discovery.warn(path, `names the CPUs ${cpus.toList()}, but not CPU ${cpu} itself: not used`);
@@ -113,6 +124,7 @@ class GroupReader {
   }
 
   #id(cpu: number, { id }: Level): number | null {
+    if (!this.#files.has(id)) return null;
     const value = readInteger(this.#discovery, `${CPU_DIRECTORY}/cpu${cpu}/topology/${id}`, ID_RANGE);
     if (value === undefined || value < 0 || (id === "cluster_id" && value === NO_CLUSTER)) return null;
     return value;
