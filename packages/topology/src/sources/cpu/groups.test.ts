@@ -128,7 +128,8 @@ describe("files that are wrong", () => {
     const files = Object.entries(cpuFiles(6, { perPackage: 3 })).filter(
       ([path]) => !/cpu[015]\/topology/.test(path),
     );
-    const facts = factsOf(Object.fromEntries(files));
+    const directories = [0, 1, 5].map((cpu) => [`${CPU}/cpu${cpu}/uevent`, ""] as const);
+    const facts = factsOf(Object.fromEntries([...files, ...directories]));
     assert.deepEqual(groups(facts, "package"), ["0: 0-2", "1: 3-5"]);
     assert.deepEqual(groups(facts, "core"), ["2: 2", "3: 3", "4: 4"]);
   });
