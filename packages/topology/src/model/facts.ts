@@ -42,7 +42,7 @@ export interface CpuCache {
   readonly inclusive: boolean | null;
 }
 
-/** CPUs of one sort on a machine with several (big and little cores). */
+/** CPUs of one sort: several on a machine with big and little cores; one where all are alike and something is known of them. */
 export interface CpuKind {
   readonly cpus: IndexSet;
   /** Larger is faster; null when it cannot be ranked. */
