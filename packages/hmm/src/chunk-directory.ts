@@ -1,10 +1,13 @@
-import { HUGE_PAGES, type PageIndex } from "./units.ts";
+import { HUGE_PAGES, PAGE_LIMIT, type PageIndex } from "./units.ts";
 
 /** What a directory holds: something for each 512 pages. */
 export interface Chunked {
   /** The first page, a multiple of 512. */
   readonly first: PageIndex;
 }
+
+/** Chunks of 2^36 pages. */
+const CHUNKS_MAX = PAGE_LIMIT / HUGE_PAGES;
 
 class Level<T> {
   readonly slots: (T | null)[] = new Array<T | null>(512).fill(null);
@@ -40,7 +43,7 @@ export class ChunkDirectory<T extends Chunked> {
 
   /** The first chunk that ends after `page` and begins below `end`, or null. */
   next(page: PageIndex, end: PageIndex): T | null {
-    const limit = Math.ceil(end / HUGE_PAGES);
+    const limit = Math.min(CHUNKS_MAX, Math.ceil(end / HUGE_PAGES));
     let number = chunkNumber(page);
     while (number < limit) {
       const middle = this.#top.slots[number >>> 18];

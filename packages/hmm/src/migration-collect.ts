@@ -32,6 +32,7 @@ import {
   SELECT_PEERS,
   SELECT_PRIVATE,
   SELECT_SYSTEM,
+  WAS_HUGE,
 } from "./migration-status.ts";
 import { refersToFrame } from "./page-table.ts";
 import type { Region } from "./region.ts";
@@ -49,7 +50,7 @@ export function collectRange(m: Migration, space: Space, region: Region): void {
     const head = page - m.first;
     if (chunk === null || chunk.populated === 0) {
       for (let i = head; i < stop - m.first; i++) take(m, i, fresh(m, region, i));
-      if (whole && m.moving(head) && region.huge === true && m.to?.huge === true) markHuge(m, head);
+      if (whole && m.moving(head) && region.huge === true) markHuge(m, head);
     } else if (chunk.order !== 0) {
       collectHuge(m, space, region, chunk, page, stop, whole);
     } else {
@@ -98,7 +99,7 @@ function collectHuge(
   m.takingHuge = keep;
   collectEntries(m, space, region, chunk, from, to);
   m.takingHuge = false;
-  if (keep && allMoving(m, head)) markHuge(m, head);
+  if (whole && allMoving(m, head)) markHuge(m, head);
 }
 
 /** Why a huge page of the host cannot move, neither as a whole nor split. */
@@ -112,8 +113,10 @@ function obstacle(m: Migration, flags: number, head: FrameNumber, keep: boolean)
   return keep || m.core.host.split(head) ? LOSS.none : LOSS.compound;
 }
 
+/** Whole where the destination can hold it so. */
 function markHuge(m: Migration, i: number): void {
-  m.status[i] = (m.status[i] ?? 0) | IS_HUGE;
+  const whole = m.to === null || m.to.huge;
+  m.status[i] = (m.status[i] ?? 0) | (whole ? IS_HUGE : WAS_HUGE);
 }
 
 function take(m: Migration, i: number, reason: LossReason): void {

@@ -23,3 +23,5 @@ export const HAS_MOVED = 0x10;
 export const IS_FRESH = 0x20;
 /** The core has the source page locked and all its entries say `MOVING`. */
 export const IS_SEIZED = 0x40;
+/** The first of 512 that were one 2 MiB page until the set up split it, because its destination cannot hold it whole. */
+export const WAS_HUGE = 0x80;

@@ -7,7 +7,7 @@ import { EBUSY, EFAULT, EINVAL, type Errno, OK } from "./errno.ts";
 import { LOCKED } from "./frame-table.ts";
 import { collectFrames, collectRange, seizeElsewhere } from "./migration-collect.ts";
 import { commit, settle } from "./migration-commit.ts";
-import { HAS_MOVED, IS_COPIED, IS_HUGE, IS_WRITABLE, MIGRATES } from "./migration-status.ts";
+import { HAS_MOVED, IS_COPIED, IS_HUGE, IS_WRITABLE, MIGRATES, WAS_HUGE } from "./migration-status.ts";
 import type { Region } from "./region.ts";
 import type { Space } from "./space.ts";
 import {
@@ -198,6 +198,11 @@ export class Migration {
     return ((this.status[i] ?? 0) & IS_HUGE) !== 0;
   }
 
+  /** Whether pages `i` to `i + 511` were one 2 MiB page, which was split because its destination cannot hold it whole. */
+  wasHuge(i: number): boolean {
+    return ((this.status[i] ?? 0) & WAS_HUGE) !== 0;
+  }
+
   /** After `pages`: whether page `i` is at its destination. */
   moved(i: number): boolean {
     return ((this.status[i] ?? 0) & HAS_MOVED) !== 0;
@@ -253,7 +258,7 @@ export class Migration {
     let missing = 0;
     for (let i = 0; i < this.count; i++) {
       if (!this.moving(i) || this.destination(i) !== NO_FRAME) continue;
-      if (this.huge(i) && options?.huge !== false && this.#takeHuge(i)) continue;
+      if (this.huge(i) && options?.huge !== false && this.takeHugeHostPage(i)) continue;
       if (!this.takeHostPage(i)) missing++;
     }
     return missing;
@@ -272,7 +277,11 @@ export class Migration {
     return true;
   }
 
-  #takeHuge(i: number): boolean {
+  /** Takes 2 MiB of host memory at once for pages `i` to `i + 511`, which are `huge`; false when there is none. */
+  takeHugeHostPage(i: number): boolean {
+    this.#expectMoving(i);
+    if (!this.huge(i))
+      throw new HmsError("NOT_HUGE", "EINVAL", `Page ${i} of the migration does not begin a huge page.`);
     const frame = this.core.host.allocate(this.#spaceOf(i), true);
     if (frame === NO_FRAME) return false;
     for (let k = 0; k < HUGE_PAGES; k++) {

@@ -1,1 +1,10 @@
-export {};
+// The test device: what the kernel's HMM test driver does, as a driver of hms.
+export { type Injections, TestDevice, type TestDeviceOptions } from "./device.ts";
+export {
+  COMMANDS,
+  type CommandName,
+  type CommandRequest,
+  type CommandResult,
+  SNAPSHOT_CODE,
+} from "./face.ts";
+export { TestHandle } from "./handle.ts";

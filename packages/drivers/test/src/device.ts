@@ -1,0 +1,257 @@
+import {
+  CAUSE,
+  type Core,
+  type Device,
+  type DeviceMemory,
+  type DeviceMemoryKind,
+  type DeviceMemoryOps,
+  type Disappearance,
+  FrameAllocator,
+  HUGE_PAGES,
+  type Migration,
+  NO_FRAME,
+  PAGE_BYTES,
+  type PageCount,
+  type Proposal,
+  type Space,
+  type Verdict,
+} from "@hms/hmm";
+import { TestHandle } from "./handle.ts";
+
+/** Pages that are evicted at once when the device's memory is full. */
+const EVICTION_BATCH: PageCount = 32;
+
+/** What a test device is made of. */
+export interface TestDeviceOptions {
+  readonly name: string;
+  readonly kind: DeviceMemoryKind;
+  /** Its memory; default 65536 pages (256 MiB). */
+  readonly pages?: PageCount;
+  /** Whether it makes room by evicting, instead of leaving a page where it is; default false, as the kernel's. */
+  readonly evicts?: boolean;
+  /** Whether it copies directly to and from other test devices; default true. */
+  readonly peers?: boolean;
+}
+
+/** Faults that tests put into a device. */
+export interface Injections {
+  /** The next allocation fails (the command `fail-next-allocation`). */
+  failAllocation: boolean;
+  /** So many pages are still copied, then copies fail with an exception; −1: all are. */
+  copiesLeft: number;
+  /** The driver's last word on moves; null: it agrees to all. */
+  decide: ((proposal: Proposal) => Verdict) | null;
+}
+
+/**
+ * The test device: a device whose memory is an array, whose engine is this program, and which does what the kernel's
+ * HMM test driver does. Each `open` is a file descriptor of it: a mirror of one space.
+ *
+ * @example
+ * ```ts
+ * import { TestDevice } from "@hms/driver-test";
+ * import { ModelHost } from "@hms/host-model";
+ * const host = new ModelHost();
+ * const process = host.createProcess();
+ * const page = process.mmap({ pages: 4 });
+ * const device = new TestDevice(host.core, { name: "dev0", kind: "private" });
+ * using handle = device.open(process.space);
+ * console.log(handle.run("migrate-to-device", page, 4).pages); // 4
+ * ```
+ */
+export class TestDevice implements DeviceMemoryOps, Disposable {
+  readonly core: Core;
+  readonly device: Device;
+  readonly memory: DeviceMemory;
+  readonly evicts: boolean;
+  readonly peers: boolean;
+  readonly inject: Injections = { failAllocation: false, copiesLeft: -1, decide: null };
+  readonly handles = new Set<TestHandle>();
+  readonly #allocator: FrameAllocator;
+  readonly #slabs: (Uint8Array | null)[];
+  #hand = 0;
+
+  constructor(core: Core, options: TestDeviceOptions) {
+    const { name, kind } = options;
+    const pages = options.pages ?? 65536;
+    this.core = core;
+    this.evicts = options.evicts ?? false;
+    this.peers = options.peers ?? true;
+    this.device = core.addDevice(name);
+    // The kernel's driver keeps huge pages whole in private memory only.
+    this.memory = this.device.addMemory({
+      name: `${name} memory`,
+      kind,
+      pages,
+      huge: kind === "private",
+      ops: this,
+    });
+    this.#allocator = new FrameAllocator(pages);
+    this.#slabs = new Array<Uint8Array | null>(Math.ceil(pages / HUGE_PAGES)).fill(null);
+  }
+
+  /** Opens the device for a space: a mirror of all of it. Throws ENODEV, ESRCH. */
+  open(space: Space): TestHandle {
+    const handle = new TestHandle(this, space);
+    this.handles.add(handle);
+    return handle;
+  }
+
+  /** Pages that are not given out. */
+  get available(): PageCount {
+    return this.#allocator.available;
+  }
+
+  /** Moves everything home. True when nothing is left. */
+  evictAll(): boolean {
+    return this.device.gone || this.memory.evict(0, this.memory.pages, CAUSE.release).remaining === 0;
+  }
+
+  /** The device is gone without a warning. */
+  disappear(): Disappearance {
+    return this.device.disappear();
+  }
+
+  /** Closes every handle and takes the device away. Throws EBUSY when pages cannot go home. */
+  close(): void {
+    this.device.close();
+    for (const handle of [...this.handles]) handle.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Gives the destinations their bytes: the driver's step of a migration into the device. */
+  fill(migration: Migration): void {
+    for (let i = 0; i < migration.count; i++) {
+      if (!migration.moving(i)) continue;
+      const huge = migration.huge(i) || migration.wasHuge(i);
+      const fails = this.#fails();
+      if (migration.huge(i) && !fails && this.#fillHuge(migration, i)) {
+        i += HUGE_PAGES - 1;
+      } else if (huge || !fails) {
+        // A huge allocation that fails falls back to single pages.
+        this.#fillPage(migration, i);
+      }
+    }
+  }
+
+  #fillHuge(migration: Migration, i: number): boolean {
+    const index = this.#allocator.takeHuge();
+    if (index < 0) return false;
+    for (let k = 0; k < HUGE_PAGES; k++) this.#copied(() => this.#giveRange(index, HUGE_PAGES));
+    if (migration.source(i) === NO_FRAME) this.bytes(index, HUGE_PAGES).fill(0);
+    else this.#guarded(index, HUGE_PAGES, () => migration.load(i, this.bytes(index, HUGE_PAGES)));
+    for (let k = 0; k < HUGE_PAGES; k++) migration.setDestination(i + k, this.memory.base + index + k);
+    return true;
+  }
+
+  #fillPage(migration: Migration, i: number): void {
+    const index = this.#take();
+    if (index < 0) return;
+    this.#copied(() => this.#giveRange(index, 1));
+    this.#guarded(index, 1, () => migration.load(i, this.bytes(index, 1)));
+    migration.setDestination(i, this.memory.base + index);
+  }
+
+  /** What was allocated is given back if the copy fails. */
+  #guarded(index: number, pages: PageCount, copy: () => void): void {
+    try {
+      copy();
+    } catch (error) {
+      this.#giveRange(index, pages);
+      throw error;
+    }
+  }
+
+  #giveRange(index: number, pages: PageCount): void {
+    for (let k = 0; k < pages; k++) this.#allocator.give(index + k);
+  }
+
+  #take(): number {
+    const index = this.#allocator.take();
+    if (index >= 0 || !this.evicts) return index;
+    for (let tries = Math.ceil(this.memory.pages / EVICTION_BATCH); tries > 0; tries--) {
+      const from = this.#hand;
+      this.#hand = from + EVICTION_BATCH >= this.memory.pages ? 0 : from + EVICTION_BATCH;
+      if (this.memory.evict(from, EVICTION_BATCH, CAUSE.eviction).moved > 0) break;
+    }
+    return this.#allocator.take();
+  }
+
+  /** Whether an allocation is to fail; once. */
+  #fails(): boolean {
+    const fails = this.inject.failAllocation;
+    this.inject.failAllocation = false;
+    return fails;
+  }
+
+  #copied(giveUp: () => void): void {
+    const { inject } = this;
+    if (inject.copiesLeft < 0) return;
+    if (inject.copiesLeft === 0) {
+      inject.copiesLeft = -1;
+      giveUp();
+      throw new Error("the copy engine failed");
+    }
+    inject.copiesLeft--;
+  }
+
+  /** The bytes of pages that follow each other within 2 MiB. */
+  bytes(index: number, pages: PageCount): Uint8Array {
+    const number = Math.floor(index / HUGE_PAGES);
+    let slab = this.#slabs[number] ?? null;
+    if (slab === null) {
+      slab = new Uint8Array(HUGE_PAGES * PAGE_BYTES);
+      this.#slabs[number] = slab;
+    }
+    const start = (index % HUGE_PAGES) * PAGE_BYTES;
+    return slab.subarray(start, start + pages * PAGE_BYTES);
+  }
+
+  // What the core asks of the driver.
+
+  free(index: number): void {
+    this.#allocator.give(index);
+  }
+
+  migrateToHost(migration: Migration): void {
+    for (let i = 0; i < migration.count; i++) {
+      if (!migration.moving(i) || migration.destination(i) !== NO_FRAME) continue;
+      const fails = this.#fails();
+      if (migration.huge(i) && !fails && migration.takeHugeHostPage(i)) continue;
+      if (migration.huge(i) || !fails) migration.takeHostPage(i);
+    }
+    for (let i = 0; i < migration.count; i++) {
+      if (!migration.moving(i) || migration.destination(i) === NO_FRAME) continue;
+      this.#copied(() => undefined);
+      migration.store(i, this.bytes(migration.source(i) - this.memory.base, 1));
+    }
+  }
+
+  migrateToDevice(migration: Migration): void {
+    this.fill(migration);
+  }
+
+  moved(migration: Migration): void {
+    if (migration.duplicate) return;
+    for (const handle of this.handles) if (handle.space === migration.space) handle.mapMoved(migration);
+  }
+
+  read(index: number, offset: number, target: Uint8Array): void {
+    target.set(this.bytes(index, 1).subarray(offset, offset + target.length));
+  }
+
+  write(index: number, offset: number, source: Uint8Array): void {
+    this.bytes(index, 1).set(source, offset);
+  }
+
+  decide(proposal: Proposal): Verdict {
+    return this.inject.decide === null ? null : this.inject.decide(proposal);
+  }
+
+  reaches(other: DeviceMemory): boolean {
+    return this.peers && other.ops instanceof TestDevice;
+  }
+}

@@ -1,0 +1,349 @@
+import {
+  ANON,
+  CAUSE,
+  type Cause,
+  COHERENT,
+  collapseDuplicates,
+  DAX,
+  DIRTY,
+  DUPLICATED,
+  EAGAIN,
+  EFAULT,
+  EIO,
+  EMPTY,
+  ENOMEM,
+  type Errno,
+  EXCLUSIVE,
+  FILE_PLACE,
+  HOST,
+  HOST_PLACE,
+  HUGE_ORDER,
+  HUGE_PAGES,
+  KIND,
+  LOST,
+  MOVING,
+  NO_FRAME,
+  NOWHERE,
+  OK,
+  PAGE_BYTES,
+  type PageIndex,
+  PRIVATE,
+  type Region,
+  type Space,
+  SWAP,
+  SWAP_PLACE,
+  WRITE,
+  WRITTEN,
+  YOUNG,
+  ZERO,
+  ZERO_FRAME,
+} from "@hms/hmm";
+import { ModelFile } from "./file.ts";
+import type { ModelHost } from "./host.ts";
+import { HugetlbPages } from "./hugetlb.ts";
+
+/** One page fault, as the kernel handles it: OK means that it is worth looking again. */
+export function handleFault(
+  host: ModelHost,
+  space: Space,
+  page: PageIndex,
+  write: boolean,
+  cause: Cause,
+): Errno {
+  host.clock.advance(host.costs.fault);
+  host.yield("fault");
+  if (space.closed) return EFAULT;
+  const region = space.regions.at(page);
+  if (region === null || !region.readable || (write && !region.writable)) return EFAULT;
+  const flags = space.table.flagsAt(page);
+  switch (flags & KIND) {
+    case EMPTY:
+      return populate(host, space, region, page, write, cause);
+    case SWAP:
+      return swapIn(host, space, region, page, write, cause);
+    case PRIVATE:
+      return host.core.bringHome(space, page, cause);
+    case EXCLUSIVE:
+      return host.core.restoreExclusive(space, page, cause);
+    case MOVING:
+      return EAGAIN;
+    case LOST:
+      return EIO;
+    case HOST:
+    case COHERENT:
+      return write && (flags & WRITE) === 0 ? writeFault(host, space, region, page, cause) : OK;
+    default:
+      return EFAULT;
+  }
+}
+
+function populate(
+  host: ModelHost,
+  space: Space,
+  region: Region,
+  page: PageIndex,
+  write: boolean,
+  cause: Cause,
+): Errno {
+  switch (region.kind) {
+    case "hugetlb":
+      return populateHugetlb(host, space, region, page, write, cause);
+    case "mixed":
+    case "io":
+      return EIO;
+    case "anonymous":
+      return populateAnonymous(host, space, region, page, write, cause);
+    case "file":
+    case "dax":
+      return populateFile(host, space, region, page, write, cause);
+  }
+}
+
+/** Whether a fault may bring in a whole huge page: none of it is there yet, all of it is in the region. */
+function hugeFits(host: ModelHost, space: Space, region: Region, page: PageIndex): boolean {
+  if (host.hugePages === "never" || region.huge === false) return false;
+  if (host.hugePages === "madvise" && region.huge !== true) return false;
+  const first = page - (page % HUGE_PAGES);
+  if (first < region.first || first + HUGE_PAGES > region.end) return false;
+  return (space.table.at(first)?.populated ?? 0) === 0;
+}
+
+function populateAnonymous(
+  host: ModelHost,
+  space: Space,
+  region: Region,
+  page: PageIndex,
+  write: boolean,
+  cause: Cause,
+): Errno {
+  const huge = hugeFits(host, space, region, page);
+  const first = page - (page % HUGE_PAGES);
+  if (!write) {
+    if (huge) installHuge(space, first, HOST | ZERO | ANON, ZERO_FRAME, cause);
+    else space.install(page, HOST | ZERO | ANON, ZERO_FRAME, cause);
+    return OK;
+  }
+  if (huge && space.mayGrow(HUGE_PAGES)) {
+    const frame = host.allocate(space, true);
+    if (frame !== NO_FRAME) {
+      if (!hugeFits(host, space, region, page) || space.closed) {
+        host.giveBackHuge(frame);
+        return OK;
+      }
+      host.clear(frame, HUGE_PAGES);
+      installHuge(space, first, HOST | ANON | WRITE | DIRTY, frame, cause);
+      return OK;
+    }
+  }
+  return populatePage(host, space, page, cause);
+}
+
+function populatePage(host: ModelHost, space: Space, page: PageIndex, cause: Cause): Errno {
+  if (!space.mayGrow(1)) return ENOMEM;
+  const frame = host.allocate(space, false);
+  if (frame === NO_FRAME) return ENOMEM;
+  host.yield("faulted");
+  if ((space.table.flagsAt(page) & KIND) !== EMPTY || space.closed) {
+    host.giveBack(frame);
+    return OK;
+  }
+  host.clear(frame, 1);
+  space.install(page, HOST | ANON | WRITE | DIRTY, frame, cause);
+  return OK;
+}
+
+/** Fills a whole empty chunk with one huge page. */
+export function installHuge(
+  space: Space,
+  first: PageIndex,
+  flags: number,
+  frame: number,
+  cause: Cause,
+): void {
+  const step = (flags & ZERO) === 0 ? 1 : 0;
+  const chunk = space.table.ensure(first);
+  const now = space.core.host.now();
+  for (let index = 0; index < HUGE_PAGES; index++) {
+    space.table.fill(chunk, index, flags, frame + index * step);
+    chunk.note(index, cause, NOWHERE, now);
+  }
+  chunk.order = HUGE_ORDER;
+}
+
+function populateHugetlb(
+  host: ModelHost,
+  space: Space,
+  region: Region,
+  page: PageIndex,
+  write: boolean,
+  cause: Cause,
+): Errno {
+  const first = page - (page % HUGE_PAGES);
+  const { backing } = region;
+  const shared = backing instanceof HugetlbPages;
+  const frame = shared
+    ? backing.fetch((region.offset + (first - region.first)) / HUGE_PAGES)
+    : host.takeHugetlb();
+  if (frame === NO_FRAME) return EIO;
+  if (!shared) host.clear(frame, HUGE_PAGES);
+  const writable = region.writable && (write || shared) ? WRITE | DIRTY : 0;
+  installHuge(space, first, HOST | (shared ? 0 : ANON) | writable, frame, cause);
+  return OK;
+}
+
+function populateFile(
+  host: ModelHost,
+  space: Space,
+  region: Region,
+  page: PageIndex,
+  write: boolean,
+  cause: Cause,
+): Errno {
+  const file = region.backing;
+  if (!(file instanceof ModelFile)) return EIO;
+  const filePage = region.offset + (page - region.first);
+  const forWrite = write && region.shared;
+  const { errno, frame } = forWrite ? file.fetchToWrite(filePage, space) : file.fetch(filePage, space);
+  if (errno !== OK) return errno === EFAULT ? EIO : errno;
+  host.yield("faulted");
+  const still = space.regions.at(page)?.backing === file && (space.table.flagsAt(page) & KIND) === EMPTY;
+  if (!still || file.cached(filePage) !== frame || (forWrite && host.extents.isShared(frame))) return OK;
+  const dax = file.kind === "dax" ? DAX : 0;
+  // Shared memory needs no notice of the first write; other files do, for what is to be written back.
+  const atOnce = forWrite || (region.shared && region.writable && file.kind === "memory");
+  if (forWrite || atOnce) host.core.memories.host.set(frame, WRITTEN);
+  const flags = HOST | YOUNG | dax | (atOnce ? WRITE : 0) | (forWrite ? DIRTY : 0);
+  space.install(page, flags, frame, cause, FILE_PLACE);
+  return OK;
+}
+
+function swapIn(
+  host: ModelHost,
+  space: Space,
+  region: Region,
+  page: PageIndex,
+  write: boolean,
+  cause: Cause,
+): Errno {
+  const slot = space.table.frameAt(page);
+  const frame = host.allocate(space, false);
+  if (frame === NO_FRAME) return ENOMEM;
+  host.yield("faulted");
+  if ((space.table.flagsAt(page) & KIND) !== SWAP || space.table.frameAt(page) !== slot) {
+    host.giveBack(frame);
+    return OK;
+  }
+  const bytes = host.scratch;
+  host.swap.load(slot, bytes);
+  host.ram.write(frame, 0, bytes);
+  host.clock.advance(host.costs.disk(PAGE_BYTES));
+  const alone = host.swap.references(slot) === 1;
+  const writable = region.writable && (alone || write) ? WRITE : 0;
+  space.exchange(page, HOST | ANON | DIRTY | writable, frame, cause, SWAP_PLACE);
+  return OK;
+}
+
+/** A write to a page that is there but not writable: shared by a fork, a file's, the page of zeros, or duplicated. */
+function writeFault(host: ModelHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
+  const flags = space.table.flagsAt(page);
+  const frame = space.table.frameAt(page);
+  if ((flags & DUPLICATED) !== 0) {
+    collapseDuplicates(space, page);
+    return OK;
+  }
+  if ((flags & ZERO) !== 0) return copyOnWrite(host, space, region, page, cause);
+  if (region.shared) return writeShared(host, space, region, page);
+  const frames = host.core.memories.tableOf(frame);
+  const alone = frames.mapCount[frame - frames.base] === 1;
+  if ((flags & ANON) === 0 || !alone) return copyOnWrite(host, space, region, page, cause);
+  reuse(space, page);
+  return OK;
+}
+
+/** Nobody else has it: it becomes writable where it is, a huge page as a whole if that is so of all of it. */
+function reuse(space: Space, page: PageIndex): void {
+  const chunk = space.table.at(page);
+  if (chunk === null) return;
+  const { host } = space.core.memories;
+  let whole = chunk.order !== 0;
+  for (let index = 0; whole && index < HUGE_PAGES; index++) {
+    const frame = chunk.frames[index] ?? 0;
+    whole = frame < host.pages ? host.mapCount[frame] === 1 : false;
+  }
+  if (!whole) {
+    chunk.order = 0;
+    chunk.flags[page - chunk.first] = (chunk.flags[page - chunk.first] ?? 0) | WRITE | DIRTY;
+  } else {
+    for (let index = 0; index < HUGE_PAGES; index++) {
+      chunk.flags[index] = (chunk.flags[index] ?? 0) | WRITE | DIRTY;
+    }
+  }
+  space.core.host.sync(space, page, 1);
+}
+
+/** The first write to a page of a shared file: it will have to be written back. A shared extent is copied first. */
+function writeShared(host: ModelHost, space: Space, region: Region, page: PageIndex): Errno {
+  const file = region.backing;
+  if (!(file instanceof ModelFile)) {
+    reuse(space, page);
+    return OK;
+  }
+  const { errno, frame } = file.fetchToWrite(region.offset + (page - region.first), space);
+  if (errno !== OK) return errno === EFAULT ? EIO : errno;
+  const flags = space.table.flagsAt(page);
+  if ((flags & KIND) !== HOST || space.table.frameAt(page) !== frame || host.extents.isShared(frame))
+    return OK;
+  host.core.memories.host.set(frame, WRITTEN);
+  const chunk = space.table.ensure(page);
+  chunk.flags[page - chunk.first] = flags | WRITE | DIRTY;
+  return OK;
+}
+
+/** Gives the space its own copy of a page, in the host's memory. */
+function copyOnWrite(host: ModelHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
+  if (region.kind === "hugetlb") return copyHugetlb(host, space, page, cause);
+  const flags = space.table.flagsAt(page);
+  const frame = space.table.frameAt(page);
+  if ((flags & ZERO) !== 0 && !space.mayGrow(1)) return ENOMEM;
+  const own = host.allocate(space, false);
+  if (own === NO_FRAME) return ENOMEM;
+  space.invalidate(page, page + 1, "clear");
+  const unchanged = ((space.table.flagsAt(page) ^ flags) & ~(YOUNG | DIRTY)) === 0 && !space.closed;
+  if (unchanged && space.table.frameAt(page) === frame && host.copy(frame, own)) {
+    space.splitMapping(page);
+    const from = (flags & ZERO) !== 0 ? NOWHERE : space.table.placeOf(flags, frame);
+    const why = (flags & ZERO) !== 0 ? cause : CAUSE.copyOnWrite;
+    space.exchange(page, HOST | ANON | WRITE | DIRTY, own, why, from);
+    host.sync(space, page, 1);
+  } else {
+    host.giveBack(own);
+  }
+  space.invalidated(page, page + 1);
+  return OK;
+}
+
+function copyHugetlb(host: ModelHost, space: Space, page: PageIndex, cause: Cause): Errno {
+  const first = page - (page % HUGE_PAGES);
+  const before = space.table.frameAt(first);
+  const own = host.takeHugetlb();
+  if (own === NO_FRAME) return EIO;
+  space.invalidate(first, first + HUGE_PAGES, "clear");
+  const chunk = space.table.at(first);
+  if (chunk !== null && chunk.populated === HUGE_PAGES && chunk.frames[0] === before) {
+    const writable = chunk.flags[0] ?? 0;
+    for (let index = 0; index < HUGE_PAGES; index++) {
+      host.copy(before + index, own + index);
+      space.exchange(
+        first + index,
+        (writable & ~KIND) | HOST | WRITE | DIRTY,
+        own + index,
+        cause,
+        HOST_PLACE,
+      );
+    }
+  } else {
+    host.giveBackHuge(own);
+  }
+  space.invalidated(first, first + HUGE_PAGES);
+  return OK;
+}
