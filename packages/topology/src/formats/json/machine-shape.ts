@@ -93,7 +93,7 @@ const PROPERTIES = object<LinkProperties>("LinkProperties", {
   atomics: noted(nullable(boolean), "null: unknown."),
 });
 
-export const TARGET: Shape<Target> = object<Target>(
+const TARGET: Shape<Target> = object<Target>(
   "Target",
   {
     uid,
@@ -111,7 +111,7 @@ export const TARGET: Shape<Target> = object<Target>(
   "A memory with one set of properties.",
 );
 
-export const INITIATOR: Shape<Initiator> = object<Initiator>(
+const INITIATOR: Shape<Initiator> = object<Initiator>(
   "Initiator",
   {
     uid,
@@ -130,7 +130,7 @@ export const INITIATOR: Shape<Initiator> = object<Initiator>(
   "What issues loads, stores or DMA.",
 );
 
-export const LINK: Shape<Link> = object<Link>(
+const LINK: Shape<Link> = object<Link>(
   "Link",
   {
     uid,
@@ -144,7 +144,7 @@ export const LINK: Shape<Link> = object<Link>(
   "Joins targets and initiators that share its properties.",
 );
 
-export const BRIDGE: Shape<Bridge> = object<Bridge>(
+const BRIDGE: Shape<Bridge> = object<Bridge>(
   "Bridge",
   {
     uid,

@@ -13,7 +13,7 @@ import { PROPERTY_FIELDS, readMedium, readProperties } from "./numbers.ts";
 import { type PcieSlot, readPcie } from "./pcie.ts";
 
 /** PCI class codes (PCI Code and ID Assignment Specification) of what a device of a type most often is. */
-const PCI_CLASSES: Readonly<Record<InitiatorType, number>> = {
+export const PCI_CLASSES: Readonly<Record<InitiatorType, number>> = {
   cpu: 0x0b40,
   gpu: 0x0302,
   nic: 0x0200,

@@ -2,6 +2,7 @@ import type { NumaNode } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
 import type { Initiator, Machine } from "../../model/machine.ts";
 import { writeSize } from "../../model/units.ts";
+import { PCI_CLASSES } from "./hardware.ts";
 import { writePcie } from "./pcie.ts";
 import { info, prose, some, type Writer, type Written } from "./writer.ts";
 
@@ -59,6 +60,7 @@ export function writeDevice(writer: Writer, initiator: Initiator): Written | nul
   const nearNode = node?.cpus.isEmpty === true ? node.nearCpus : node?.cpus;
   const isNear = nearNode?.equals(cpus) === true;
   const pci = machine.pci.find((one) => one.address === pciAddress);
+  const classCode = pci?.classCode ?? PCI_CLASSES[initiator.class];
   const hex = (value: number): string => value.toString(16).padStart(4, "0");
   return {
     id: writer.id(id),
@@ -69,12 +71,8 @@ export function writeDevice(writer: Writer, initiator: Initiator): Written | nul
       ? { near: numaNode }
       : { "numa-node": node?.index, "cpu-list": cpus.isEmpty ? undefined : cpus.toList() }),
     pci: pciAddress ?? undefined,
-    ...(pci === undefined
-      ? {}
-      : {
-          "pci-id": `${hex(pci.vendor)}:${hex(pci.device)}`,
-          "pci-class": hex(pci.classCode),
-        }),
+    "pci-id": (pci?.vendor ?? 0) === 0 ? undefined : `${hex(pci?.vendor ?? 0)}:${hex(pci?.device ?? 0)}`,
+    "pci-class": classCode === PCI_CLASSES[initiator.class] ? undefined : hex(classCode),
     pcie: writePcie(pci?.link ?? null) ?? undefined,
   };
 }
