@@ -19,8 +19,7 @@ const DDR_BYTES_PER_SECOND = 90e9;
 const MCDRAM_BYTES_PER_SECOND = 360e9;
 
 /** Why a node of such a processor is MCDRAM. */
-export const MCDRAM_REASON =
-  "a node without CPUs on a Knights Landing processor: its in-package memory, MCDRAM (hwloc concludes the same)";
+export const MCDRAM_REASON = "has no CPUs, on a Knights Landing processor: its in-package memory, MCDRAM";
 
 /** Whether the processor is a Knights Landing or Knights Mill. */
 export function isKnightsLanding(discovery: Discovery): boolean {
