@@ -46,7 +46,7 @@ export function timeProcess(
   const started = performance.now();
   const done = spawnSync(command, args, { stdio: ["ignore", "ignore", "pipe"], env });
   const elapsed = performance.now() - started;
-  if (done.status !== 0) throw new Error(`${command} ${args.join(" ")}: ${done.error ?? done.stderr}`);
+  if (done.status !== 0) throw new Error(`${command} failed: ${done.error ?? done.stderr}`);
   return elapsed;
 }
 
