@@ -13,7 +13,6 @@ import {
   ExclusiveRange,
   errnoOf,
   FaultRange,
-  FIRST_DEVICE_FRAME,
   HUGE_PAGES,
   type Invalidation,
   isRange,
@@ -235,6 +234,7 @@ export class TestHandle implements MirrorOps, Disposable {
       const setup = { space, first: page, count: next - page, select: SELECT_SYSTEM, to: device.memory };
       const errno = migration.setup({ ...setup, cause: CAUSE.migrate });
       if (errno !== OK) return failure(errno);
+      this.#dropMoving(migration);
       if (!this.#finish(migration, () => device.fill(migration))) return failure(EIO);
       page = next;
     }
@@ -276,9 +276,11 @@ export class TestHandle implements MirrorOps, Disposable {
     return true;
   }
 
-  /** This driver keeps its own pages mapped through its own migrations: those that leave are dropped here. */
+  /** This driver passes over the invalidations of its own migrations: what really moves is dropped here, before it is copied. */
   #dropMoving(migration: Migration): void {
+    this.mirror.lock();
     for (let i = 0; i < migration.count; i++) if (migration.moving(i)) this.table.delete(migration.first + i);
+    this.mirror.unlock();
   }
 
   /** Puts the pages that moved into the device's table. */
@@ -346,9 +348,9 @@ export class TestHandle implements MirrorOps, Disposable {
   invalidate(event: Invalidation): boolean {
     if (!event.blocking && this.refuseNonBlocking) return false;
     if (this.onInvalidate !== null) this.onInvalidate(event);
-    const own = event.reason === "migrate" && event.owner === this.device.device;
-    // In a migration of its own the device keeps its own pages; what it has of the host's memory goes.
-    this.table.clear(event.first, event.end, 0, own ? FIRST_DEVICE_FRAME : NO_FRAME);
+    // In a migration of its own the device keeps what does not move; `#dropMoving` takes what does.
+    if (event.reason === "migrate" && event.owner === this.device.device) return true;
+    this.table.clear(event.first, event.end);
     return true;
   }
 
