@@ -1,5 +1,6 @@
 /** Links and bridges in a few lines: those with the same properties together. */
 import type { Bridge, Initiator, Link, Target } from "../model/machine.ts";
+import { type Cluster, cluster, clusters, eachOther, members } from "./clusters.ts";
 import type { Paint } from "./colours.ts";
 import { alike, nameRange } from "./names.ts";
 import { type Survey, shortName } from "./survey.ts";
@@ -91,7 +92,19 @@ export interface LinkClass {
 }
 
 /** Links with the same medium, properties and way of joining, in the order of the machine; slots are left out. */
-export function linkClasses(survey: Survey): LinkClass[] {
+export function linkClasses(survey: Survey): readonly LinkClass[] {
+  let found = known.get(survey);
+  if (found === undefined) {
+    found = findClasses(survey);
+    known.set(survey, found);
+  }
+  return found;
+}
+
+/** A picture is planned several times, with less and less detail. */
+const known = new WeakMap<Survey, readonly LinkClass[]>();
+
+function findClasses(survey: Survey): LinkClass[] {
   const withMemory = survey.machine.links.filter((link) => link.targets.length > 0);
   const groups = alike(
     withMemory,
@@ -99,7 +112,7 @@ export function linkClasses(survey: Survey): LinkClass[] {
   );
   return groups.map(({ first, all }) => {
     const whole = cluster(survey, all);
-    const parts = isOwn(survey, first) || eachOther(survey, whole) ? [whole] : clusters(survey, all);
+    const parts = isOwn(survey, first) ? [whole] : clusters(survey, all);
     return { link: first, all, parts, joins: joinsText(survey, first, whole, parts) };
   });
 }
@@ -117,14 +130,6 @@ export function isOwn(survey: Survey, link: Link): boolean {
   );
 }
 
-/** Initiators and targets that links join into one. */
-export interface Cluster {
-  readonly initiators: readonly Initiator[];
-  readonly targets: readonly Target[];
-  /** Pairs that the links join, those of an initiator and its own memory left out. */
-  readonly others: number;
-}
-
 function joinsText(survey: Survey, first: Link, whole: Cluster, parts: readonly Cluster[]): string {
   if (isOwn(survey, first)) return `${initiatorNames(whole.initiators)} → own memory`;
   if (parts.every((part) => eachOther(survey, part))) {
@@ -138,66 +143,12 @@ function joinsText(survey: Survey, first: Link, whole: Cluster, parts: readonly 
 /** `node0-3 → node4`, or `node0-3 ↔ each other's memory`. */
 export function clusterText(survey: Survey, part: Cluster): string {
   if (eachOther(survey, part)) return `${initiatorNames(part.initiators)} ↔ each other's memory`;
+  if (part.groups !== undefined) {
+    const [one = [], other = []] = part.groups;
+    if (part.groups.length === 2) return `${initiatorNames(one)} ↔ ${initiatorNames(other)}`;
+    return `${initiatorNames(part.initiators)} ↔ the other groups' memory (${part.groups.length} groups)`;
+  }
   return `${initiatorNames(part.initiators)} → ${targetNames(part.targets)}`;
-}
-
-function cluster(survey: Survey, links: readonly Link[]): Cluster {
-  return {
-    initiators: members(
-      links.flatMap((link) => link.initiators),
-      survey.initiators,
-    ),
-    targets: members(
-      links.flatMap((link) => link.targets),
-      survey.targets,
-    ),
-    others: links.reduce((sum, link) => sum + otherPairs(survey, link), 0),
-  };
-}
-
-function otherPairs(survey: Survey, link: Link): number {
-  const initiators = new Set(link.initiators);
-  let own = 0;
-  for (const uid of link.targets) {
-    const target = survey.targets.get(uid);
-    for (const one of target === undefined ? [] : survey.local(target).home)
-      if (initiators.has(one.uid)) own++;
-  }
-  return link.initiators.length * link.targets.length - own;
-}
-
-/** Puts links together that share a member. */
-function clusters(survey: Survey, links: readonly Link[]): Cluster[] {
-  const parent = new Map<number, number>();
-  const find = (uid: number): number => {
-    let root = uid;
-    for (let up = parent.get(root); up !== undefined && up !== root; up = parent.get(root)) root = up;
-    parent.set(uid, root);
-    return root;
-  };
-  for (const link of links) {
-    const [first, ...rest] = [...link.initiators, ...link.targets];
-    if (first === undefined) continue;
-    for (const uid of rest) parent.set(find(uid), find(first));
-  }
-  const groups = alike(links, (link) => String(find(link.initiators[0] ?? link.targets[0] ?? -1)));
-  return groups.map(({ all }) => cluster(survey, all));
-}
-
-/** Whether each of some initiators is joined to the memory of each of the others. */
-export function eachOther(survey: Survey, { initiators, targets, others }: Cluster): boolean {
-  if (initiators.length < 2 || initiators.length !== targets.length) return false;
-  const owners = new Set(targets.flatMap((target) => survey.local(target).home.map((one) => one.uid)));
-  return (
-    initiators.every((one) => owners.has(one.uid)) && others >= initiators.length * (initiators.length - 1)
-  );
-}
-
-function members<T>(uids: readonly number[], of: ReadonlyMap<number, T>): T[] {
-  return [...new Set(uids)]
-    .sort((a, b) => a - b)
-    .map((uid) => of.get(uid))
-    .filter((one) => one !== undefined);
 }
 
 /** Initiators by class, each class as a range of names. */

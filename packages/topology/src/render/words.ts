@@ -86,6 +86,7 @@ export function clean(text: string, max: number = TEXT_MAX): string {
     .toWellFormed()
     .replace(INVISIBLE, " ")
     .replace(/[\ufffe\uffff]/g, "\ufffd")
+    .replace(/\s+/g, " ")
     .trim();
   const characters = [...trimmed];
   return characters.length <= max ? trimmed : `${characters.slice(0, max - 1).join("")}…`;

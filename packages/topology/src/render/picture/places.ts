@@ -179,7 +179,8 @@ class PlaceFinder {
       // Caches of a core are inside of it where the core is the outer one.
       if (object.type !== "pu") for (const child of object.children) if (object.type !== "core") visit(child);
     };
-    for (const object of objects) visit(object);
+    if (holder.type === "core") cores.push(holder.cpuset);
+    else for (const object of objects) visit(object);
     if (cores.length === 0) return null;
     const cpus = cores.reduce((all, one) => all.or(one), IndexSet.EMPTY);
     const slow = cores.filter((core) => this.#slower.intersects(core));
@@ -219,7 +220,7 @@ class PlaceFinder {
     const byNode = initiator.numaNode === null ? undefined : this.#placeOfNode.get(initiator.numaNode);
     // Some of its CPUs may be offline, and these are in no place.
     const online = initiator.cpus.and(this.root.cpus);
-    if (online.isEmpty) return undefined;
+    if (online.isEmpty) return byNode;
     return byNode?.cpus.equals(online) === true ? byNode : this.#smallestAround(online);
   }
 

@@ -71,7 +71,7 @@ export class Planner {
           ? clean(nameRange(numbers), 30)
           : name;
     const lines: Line[] = [{ text: times(places.length, title), style: "title" }];
-    if (first.model !== null) lines.push({ text: clean(first.model, 44), style: "small", faint: true });
+    if (first.model !== null) lines.push({ text: clean(first.model, 52), style: "small", faint: true });
     const shared = first.shared
       .filter((cache) => cache.size > 0)
       .map((cache) => `${cacheName(cache)} ${formatSize(cache.size)}`);

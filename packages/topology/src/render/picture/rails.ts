@@ -3,15 +3,8 @@ import type { LinkMedium } from "../../model/facts.ts";
 import type { Bridge, Link } from "../../model/machine.ts";
 import type { Quantity } from "../../model/quantity.ts";
 import { formatBandwidth, formatLatency } from "../../model/units.ts";
-import {
-  bridgeJoins,
-  type Cluster,
-  clusterText,
-  eachOther,
-  type LinkClass,
-  linkClasses,
-  saysSomething,
-} from "../link-section.ts";
+import { type Cluster, eachOther } from "../clusters.ts";
+import { bridgeJoins, clusterText, type LinkClass, linkClasses, saysSomething } from "../link-section.ts";
 import { rangeText } from "../names.ts";
 import type { Survey } from "../survey.ts";
 import { bandwidthText, count, latencyText, linkNotes, MEDIUM_WORDS, originText, UNKNOWN } from "../words.ts";
@@ -126,6 +119,7 @@ function place(
   const device = soleDevice(part, paths);
   const ends = endsOf(holder, boxes);
   const bus = busOf(holder, part, one.link, paths);
+  if (isLocal(holder, ends)) return;
   if (mutual && holder.copies > 1) {
     // A stack is all that the link joins: no names needed.
     addNote(holder, one.link, "to each other");
@@ -137,7 +131,11 @@ function place(
     addNote(holder, one.link, text);
   } else {
     const { properties, medium } = one.link;
-    const words = mutual ? (medium === "memory" ? "each other's memory: " : "") : `${text}: `;
+    const words = mutual
+      ? medium === "memory"
+        ? "each other's memory: "
+        : ""
+      : `${groupsText(part, text)}: `;
     holder.rails.push({
       medium,
       text: `${words}${numbersText(one.link)}`,
@@ -148,6 +146,22 @@ function place(
       bandwidth: properties.readBandwidth?.value ?? properties.writeBandwidth?.value ?? null,
     });
   }
+}
+
+/** What a label says of groups that reach each other: their names are in the boxes that the line joins. */
+function groupsText({ groups }: Cluster, text: string): string {
+  return groups !== undefined && groups.length > 2 ? "between groups" : text;
+}
+
+/** Whether a link joins the cores of a box to memory in the same box: the box of the memory tells the numbers. */
+function isLocal(holder: PlanNode, ends: readonly RailEnd[]): boolean {
+  if (holder.look === "machine") return false;
+  const looks = new Map(
+    holder.rows.flatMap((row) => row.nodes.map((node) => [node.key, node.look] as const)),
+  );
+  const memory = ["memory", "side-cache"];
+  const cores = ends.filter((end) => looks.get(end.outer) === "cores").length;
+  return cores === 1 && ends.every((end) => ["cores", ...memory].includes(looks.get(end.outer) ?? ""));
 }
 
 /** The row of devices whose bus is what a link of the CPUs beside it to their memory is made of: the bus can tell. */
