@@ -250,7 +250,11 @@ function cellOf(blocks: Blocks, row: Blocks["rows"][number], column: Blocks["col
   const [a, b] = [contentText(own), contentText(others)];
   if (a === "" || a === b) return { text: b, value: value(others), tooltip: b };
   if (b === "") return { text: a, value: value(own), tooltip: a };
-  return { text: `${a} / ${b}`, value: value(own), tooltip: `${a} own memory, ${b} that of the others` };
+  return {
+    text: `${a} / ${b}`,
+    value: value(own) ?? value(others),
+    tooltip: `${a} own memory, ${b} that of the others`,
+  };
 }
 
 /** What the columns are. */

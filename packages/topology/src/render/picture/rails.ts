@@ -312,16 +312,19 @@ function mergedRail(rails: readonly Rail[]): Rail {
     words: text,
     tooltip: [text, ...rails.slice(0, 30).map((rail) => rail.words)].join("\n"),
     links,
-    ends: [
-      ...new Map(
-        rails.flatMap((rail) => rail.ends).map((end) => [`${end.outer} ${end.inner}`, end]),
-      ).values(),
-    ],
+    ends: mergedEnds(rails.flatMap((rail) => rail.ends)),
     bandwidth: rails.reduce(
       (most: number | null, { bandwidth }) => (bandwidth === null ? most : Math.max(most ?? 0, bandwidth)),
       null,
     ),
   };
+}
+
+/** Each end once; where one is a whole box, it stands for those inside of it. */
+function mergedEnds(ends: readonly RailEnd[]): RailEnd[] {
+  const whole = new Set(ends.filter((end) => end.inner === end.outer).map((end) => end.outer));
+  const kept = ends.map((end) => (whole.has(end.outer) ? { outer: end.outer, inner: end.outer } : end));
+  return [...new Map(kept.map((end) => [end.inner, end])).values()];
 }
 
 function wider(a: Rail, b: Rail): number {
