@@ -1,1 +1,4 @@
-export {};
+// Conformance: the case format, the runner, what a host must offer to run cases, and the simulated host as one.
+export { modelCaseHost } from "./model/host.ts";
+export { caseLine, suiteJson, summaryLine } from "./run/report.ts";
+export { runSuite } from "./run/suite.ts";

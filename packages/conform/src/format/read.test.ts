@@ -151,8 +151,8 @@ const BAD: readonly (readonly [string, RegExp])[] = [
   ],
   ["name: x\nsteps:\n  - {map: {as: b, pages: 1}, fill: {}}", /:3: step 1 has a second key "fill"/],
   [
-    `${HEAD}  - fill: {region: bfu, words: index}`,
-    /:5: unknown region "bfu" in step 2: did you mean "buf"\?/,
+    `${HEAD}  - fill: {region: bfuf, words: index}`,
+    /:5: unknown region "bfuf" in step 2: did you mean "buf"\?/,
   ],
   [
     `${HEAD}  - fill: {region: buf, wrds: index}`,
