@@ -214,7 +214,25 @@ function populateFile(
   if (forWrite || atOnce) host.core.memories.host.set(frame, WRITTEN);
   const flags = HOST | YOUNG | dax | (atOnce ? WRITE : 0) | (forWrite ? DIRTY : 0);
   space.install(page, flags, frame, cause, FILE_PLACE);
+  if (!forWrite && file.kind !== "dax") faultAround(space, region, file, page, cause);
   return OK;
+}
+
+/** Pages of a file that one read fault maps, where they are in the page cache already (fault_around_bytes). */
+const FAULT_AROUND: number = 16;
+
+/** Maps what the page cache holds of the pages around, in the aligned window of FAULT_AROUND pages. */
+function faultAround(space: Space, region: Region, file: ModelFile, page: PageIndex, cause: Cause): void {
+  const start = page - (page % FAULT_AROUND);
+  const first = Math.max(start, region.first);
+  const end = Math.min(start + FAULT_AROUND, region.end);
+  const write = region.shared && region.writable && file.kind === "memory" ? WRITE : 0;
+  for (let near = first; near < end; near++) {
+    const frame = file.cached(region.offset + (near - region.first));
+    if (frame === NO_FRAME || (space.table.flagsAt(near) & KIND) !== EMPTY) continue;
+    if (write !== 0) space.core.memories.host.set(frame, WRITTEN);
+    space.install(near, HOST | write, frame, cause, FILE_PLACE);
+  }
 }
 
 function swapIn(
