@@ -44,7 +44,7 @@ export class RecordingStore implements FileStore {
     }
     try {
       const bytes = this.#store.read(path, bytesMax);
-      this.kept.set(path, bytes.slice());
+      this.kept.set(path, new Uint8Array(bytes));
       this.#onRead(this.kept.size);
       return bytes;
     } catch (error) {

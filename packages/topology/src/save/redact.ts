@@ -12,7 +12,7 @@ const PCI_CONFIG_BYTES = 256;
 const HOST_NAME_LENGTH_MIN = 4;
 /** Files whose whole content names one machine. */
 const SECRET_FILE =
-  /(^|[/_-])(serial(_number|-number|no)?|uuid|guid|node_guid|sys_image_guid|asset_tag|hostname|domainname|wwid|wwn|unique_id|vpd[^/]*|raw|machine-id|boot_id)$/i;
+  /(^|[/_-])(serial(_?number|-number|no)?|uuid|guid|node_guid|sys_image_guid|asset_tag|hostname|domainname|wwid|wwn|unique_id|vpd[^/]*|raw|machine-id|boot_id)$/i;
 /** Files in which a number of four parts is a version, not an address in a network. */
 const VERSION_FILE = /(version|revision|rev|fw[^/]*|firmware[^/]*|information|modalias|cpuinfo)$/i;
 /** `name: value` lines that name one machine. */
@@ -25,6 +25,10 @@ const UUID = /\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b/gi;
 const IPV4 = /(?<![\d.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\d.])/g;
 /** Names of network interfaces that are made of their address. */
 const NAME_WITH_MAC = /\b((?:en|wl|ww|ib)x)[0-9a-f]{12}\b/g;
+/** What udev noted of a device and names its sort; the rest are serial numbers and names made of them. */
+const UDEV_LINE = /^E:(ID_MODEL|ID_VENDOR|ID_REVISION|ID_TYPE|ID_BUS|DEVTYPE)=/;
+/** AMD's number of one GPU, by which its partitions are known to be of one. */
+const KFD_UNIQUE_ID = /^(unique_id )(\d+)$/m;
 /** Lines of /proc/mounts that say where cgroups are; the others name servers, disks and people. */
 const CGROUP_MOUNT = /^\S+ \S+ (?:cgroup2?|cpuset) /;
 
@@ -66,18 +70,36 @@ export class Redactor {
 
   #content(path: string, text: string): string {
     if (SECRET_FILE.test(path)) return zeros(text);
-    if (path === "proc/mounts")
+    if (path === "proc/mounts" || path === "proc/self/mounts")
       return text
         .split("\n")
         .filter((line) => CGROUP_MOUNT.test(line))
         .map((line) => `${line}\n`)
         .join("");
+    if (path.startsWith("run/udev/"))
+      return text
+        .split("\n")
+        .filter((line) => UDEV_LINE.test(line))
+        .map((line) => `${line}\n`)
+        .join("");
+    if (KFD_UNIQUE_ID.test(text) && path.endsWith("/properties"))
+      return text.replace(
+        KFD_UNIQUE_ID,
+        (_, name: string, id: string) => `${name}${id === "0" ? "0" : this.#number(id)}`,
+      );
     // "Linux version 6.1 (somebody@somewhere) (…": who built it and where.
     if (path === "proc/version") return text.replace(/ \([^()]*@[^()]*\)/, "");
     let clean = text.replace(SECRET_LINE, (line, name: string) => `${name}${zeros(line.slice(name.length))}`);
     clean = clean.replace(MAC, zeros).replace(GUID, zeros).replace(UUID, zeros);
     if (!VERSION_FILE.test(path)) clean = clean.replace(IPV4, "0.0.0.0");
     return this.#names(clean);
+  }
+
+  /** A number in place of an identity: the same for the same. */
+  #number(identity: string): string {
+    const known = this.#renamed.get(identity) ?? `${this.#renamed.size + 1}`;
+    this.#renamed.set(identity, known);
+    return known;
   }
 
   #names(text: string): string {

@@ -6,6 +6,7 @@ import { discoverTree } from "../discover-tree.ts";
 import type { Machine } from "../model/machine.ts";
 import { DiskStore } from "../tree/folder.ts";
 import type { MemoryEntry } from "../tree/memory.ts";
+import type { FileStore } from "../tree/store.ts";
 import { RecordingStore, RecordingTree } from "./gather.ts";
 import { Redactor } from "./redact.ts";
 
@@ -44,9 +45,18 @@ export interface Saved {
  * ```
  */
 export async function saveMachine(options: SaveOptions = {}): Promise<Saved> {
-  const store = record(options);
   const name = hostname();
-  const redactor = new Redactor({ hostNames: [name, name.split(".", 1)[0] ?? name] });
+  const hostNames = [name, name.split(".", 1)[0] ?? name];
+  return saveStore(new DiskStore("/"), { ...options, hostNames, notes: notesOf(discoverLive()) });
+}
+
+/** As saveMachine, of the machine whose files a store holds. */
+export async function saveStore(
+  source: FileStore,
+  options: SaveOptions & { readonly hostNames: readonly string[]; readonly notes: string },
+): Promise<Saved> {
+  const store = record(source, options);
+  const redactor = new Redactor({ hostNames: options.hostNames });
   const entries = new Map<string, MemoryEntry>();
   for (const [path, entry] of store.kept) entries.set(redactor.path(path), redactor.entry(path, entry));
   const unreadable = [...store.unreadable].filter(([, code]) => code === "EACCES" || code === "EPERM");
@@ -55,15 +65,14 @@ export async function saveMachine(options: SaveOptions = {}): Promise<Saved> {
 }
 
 /** Reads the machine as a capture would be read, and keeps what that takes. */
-function record(options: SaveOptions): RecordingStore {
-  const disk = new DiskStore("/");
+function record(source: FileStore, options: SaveOptions & { readonly notes: string }): RecordingStore {
   let told = 0;
-  const store = new RecordingStore(disk, new Map([[NOTES, notesOf(discoverLive())]]), (files) => {
+  const store = new RecordingStore(source, new Map([[NOTES, options.notes]]), (files) => {
     if (files < told + PROGRESS_FILES) return;
     told = files;
     options.onProgress?.(files);
   });
-  discoverTree(new RecordingTree(store, disk, "this machine"), { kind: "capture", path: "this machine" });
+  discoverTree(new RecordingTree(store, source, "this machine"), { kind: "capture", path: "this machine" });
   return store;
 }
 

@@ -73,7 +73,8 @@ export class LinkedTree implements FileTree {
   }
 
   readBytes(path: string, bytesMax: number = TEXT_BYTES_MAX): Uint8Array | undefined {
-    return this.#read(path, bytesMax)?.slice();
+    const bytes = this.#read(path, bytesMax);
+    return bytes === undefined ? undefined : new Uint8Array(bytes);
   }
 
   list(path: string): readonly string[] {

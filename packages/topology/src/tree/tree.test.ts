@@ -86,6 +86,12 @@ for (const [title, make] of [
       assert.equal(tree.readText("sys/devices/pci0/0000:00:01.0/padded"), "8 GT/s\n");
     });
 
+    test("gives bytes that stay when the next file is read", () => {
+      const first = tree.readBytes("sys/devices/system/node/node0/cpulist");
+      tree.readBytes("sys/devices/system/node/node2/cpulist");
+      assert.deepEqual(first, new Uint8Array(Buffer.from("0-3\n")));
+    });
+
     test("lists in natural order", () => {
       assert.deepEqual(tree.list("sys/devices/system/node"), ["node0", "node2", "node10"]);
       assert.deepEqual(tree.list(""), ["sys"]);
