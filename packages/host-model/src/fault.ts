@@ -214,7 +214,7 @@ function populateFile(
   if (forWrite || atOnce) host.core.memories.host.set(frame, WRITTEN);
   const flags = HOST | YOUNG | dax | (atOnce ? WRITE : 0) | (forWrite ? DIRTY : 0);
   space.install(page, flags, frame, cause, FILE_PLACE);
-  if (!forWrite && file.kind !== "dax") faultAround(space, region, file, page, cause);
+  if (!write && file.kind !== "dax") faultAround(space, region, file, page, cause);
   return OK;
 }
 

@@ -171,7 +171,8 @@ export class ModelCaseProcess implements CaseProcess {
     if (sharing !== null) return new ModelCaseFile((sharing as ModelCaseFile).file.reflink());
     const file = this.machine.host.createFile({
       pages: content.length / PAGE_BYTES,
-      kind: kind === "dax" ? "dax" : "disk",
+      // A temporary file, as the kernel's own tests use: it lives in memory.
+      kind: kind === "dax" ? "dax" : "memory",
     });
     expectOk(file.write(0, content), "writing the file");
     return new ModelCaseFile(file);
