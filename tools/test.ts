@@ -1,6 +1,7 @@
 // Runs the tests of the repository, or those whose path contains one of the words given.
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
+import { bundle } from "./bundle.ts";
 
 const words = process.argv.slice(2);
 const files = globSync(["packages/**/*.test.ts", "test/**/*.test.ts"], {
@@ -14,5 +15,7 @@ if (files.length === 0) {
   );
   process.exit(2);
 }
+// Once, and not by each of the test files that run the command line.
+await bundle();
 const run = spawnSync(process.execPath, ["--test", "--test-reporter=spec", ...files], { stdio: "inherit" });
 process.exitCode = run.status ?? 1;

@@ -15,8 +15,7 @@ export type Machine = Awaited<ReturnType<typeof discover>>;
 
 /** The machine that the options name. */
 export async function openMachine(options: Options): Promise<Machine> {
-  const input = options.get("input");
-  return discover(input === "-" ? "/dev/stdin" : input);
+  return discover(options.get("input"));
 }
 
 /** Tells the warnings of a machine where what is written does not hold them. */

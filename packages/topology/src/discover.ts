@@ -22,6 +22,7 @@ export interface DiscoverOptions {
  *   `.tar.bz2`, `.tar.xz` or `.tar.zst` of one; AMD's KFD topology alone (`nodes/N/properties`) will do too,
  * - hwloc XML (version 2), the JSON of `hms topo --format json`, or a spec in YAML,
  * - the name of a machine that ships with hms, or a spec as a short string,
+ * - `-`: standard input, with any of the files above,
  * - files that the program holds itself (a FileTree, such as a MemoryTree).
  *
  * What a file is is told by its content. Anything odd inside of a capture ends up in `warnings` and the rest is

@@ -32,12 +32,17 @@ const HEAD_BYTES = 512;
 
 /** Opens a file of any of the known sorts, told by its content. */
 export async function openFile(source: string, options: DiscoverOptions): Promise<Machine> {
+  return openStream(createReadStream(source), source, options);
+}
+
+/** Opens what comes in. */
+export async function openStream(chunks: Chunks, source: string, options: DiscoverOptions): Promise<Machine> {
   const bounds: ArchiveBounds = {
     bytesMax: options.archiveBytesMax ?? ARCHIVE_BYTES_MAX,
     entriesMax: options.archiveEntriesMax ?? ARCHIVE_ENTRIES_MAX,
   };
   try {
-    const packed = await peek(createReadStream(source));
+    const packed = await peek(chunks);
     const compression = compressionOf(packed.head);
     if (compression !== undefined) return await openPacked(packed, compression, source, bounds);
     if (isTar(packed.head)) return await openTar(packed.chunks, source, bounds);

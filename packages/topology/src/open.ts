@@ -10,11 +10,18 @@ import { LinkedTree } from "./tree/linked.ts";
 import { locateCapture } from "./tree/locate.ts";
 import { ViewStore } from "./tree/view.ts";
 
+/** What stands for standard input. */
+const STANDARD_INPUT = "-";
+
 /**
  * Opens what a person names as input: a file or folder first, then a machine that ships with hms, then a short
  * spec. What a file is is told by its content, not by its name.
  */
 export async function openInput(source: string, options: DiscoverOptions): Promise<Machine> {
+  if (source === STANDARD_INPUT) {
+    const { openStream } = await import("./open-file.ts");
+    return openStream(process.stdin, "standard input", options);
+  }
   switch (kindOf(source)) {
     case "folder":
       return openFolder(source);
