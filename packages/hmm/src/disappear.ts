@@ -53,7 +53,7 @@ function loseMappings(core: Core, memory: DeviceMemory, index: number, lost: Los
     const space = core.space(frames.spaceOf(index));
     const page = frames.pageOf(index);
     space.invalidate(page, page + 1, "clear");
-    if (space.table.frameAt(page) === memory.base + index && space.table.at(page) !== null) {
+    if (space.table.maps(page, memory.base + index)) {
       markLost(core, space, page);
       append(lost, core.host.now(), memory.name, space.id, page);
     }

@@ -94,7 +94,10 @@ export interface DeviceMemoryOps {
    * allocate, copy, `setDestination`. Absent: only the driver itself moves pages in.
    */
   migrateToDevice?(migration: Migration): void;
-  /** After the pages of a migration into this memory that someone else started have moved: map them, if wanted. */
+  /**
+   * After pages of a migration into this memory that someone else started have moved: map them, if wanted. Not called
+   * for regions that allow no access.
+   */
   moved?(migration: Migration): void;
   /** Reads bytes of a page: for the CPU (coherent memory) and for other devices that may. */
   read(index: number, offset: number, target: Uint8Array): void;

@@ -4,6 +4,7 @@ import { ANON, COHERENT, DUPLICATED, EXCLUSIVE, HOST, KIND, NO_ACCESS, WRITE } f
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENODEV, type Errno, OK } from "./errno.ts";
 import { LOCKED, TAIL } from "./frame-table.ts";
 import { BATCH_PAGES_MAX, FAULTS_PER_PAGE_LIMIT } from "./limits.ts";
+import { restoreMappings } from "./migration-commit.ts";
 import type { Mirror } from "./mirror.ts";
 import type { Space } from "./space.ts";
 import { isRange, NO_FRAME, type PageCount, type PageIndex } from "./units.ts";
@@ -39,7 +40,7 @@ export class ExclusiveRange {
   /**
    * Takes what it can: anonymous pages, 4 KiB ones or the first of a huge page, that nobody holds. OK when at least
    * the first page could be faulted in for writing; `obtained` tells how many were taken. EFAULT: it could not; EINVAL:
-   * range; ENODEV: mirror closed; EBUSY: the space's regions are being changed.
+   * range; ENODEV: mirror closed; EBUSY: the space's regions are being changed, or an invalidation is going on.
    */
   take(mirror: Mirror, first: PageIndex, count: PageCount): Errno {
     if (this.#space !== null) {
@@ -54,7 +55,7 @@ export class ExclusiveRange {
       return EINVAL;
     const { space } = mirror;
     if (space.closed) return EFAULT;
-    if (!space.tryRead()) return EBUSY;
+    if (!mirror.mayMap || !space.tryRead()) return EBUSY;
     this.first = first;
     this.count = count;
     this.frames.fill(NO_FRAME, 0, count);
@@ -107,6 +108,8 @@ export class ExclusiveRange {
       if (frame === NO_FRAME) continue;
       const frames = space.core.memories.tableOf(frame);
       frames.clear(frame - frames.base, LOCKED);
+      // Its memory may have disappeared while it was locked.
+      if (space.core.memories.deviceOf(frame)?.gone === true) restoreMappings(space.core, frame);
       space.core.put(frame);
     }
   }

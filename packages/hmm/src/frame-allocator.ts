@@ -32,8 +32,11 @@ export class FrameAllocator {
   #broken = NONE;
   #available: PageCount;
 
-  /** Throws nothing: sizes are its owner's. A last block of fewer than 512 pages serves single pages only. */
-  constructor(pages: PageCount) {
+  /**
+   * A last block of fewer than 512 pages serves single pages only. The first `reserved` pages (fewer than 512) are
+   * never given out.
+   */
+  constructor(pages: PageCount, reserved: PageCount = 0) {
     const blocks = Math.ceil(pages / HUGE_PAGES);
     this.pages = pages;
     this.#available = pages;
@@ -44,10 +47,13 @@ export class FrameAllocator {
     this.#fresh = new Uint16Array(blocks);
     this.#blockNext = new Uint32Array(blocks).fill(NONE);
     this.#blockPrevious = new Uint32Array(blocks).fill(NONE);
+    for (let index = 0; index < reserved; index++) this.#mark(index, true);
+    this.#fresh[0] = reserved;
+    this.#available -= reserved;
     for (let block = blocks - 1; block >= 0; block--) {
-      const size = this.#sizeOf(block);
+      const size = this.#sizeOf(block) - (block === 0 ? reserved : 0);
       this.#freeIn[block] = size;
-      this.#link(block, size === HUGE_PAGES);
+      if (size > 0) this.#link(block, size === HUGE_PAGES);
     }
   }
 

@@ -207,8 +207,7 @@ function checkReverse(check: Check, table: FrameTable, index: number): void {
   const frame = table.base + index;
   for (const { space: id, page } of mappings) {
     const space = check.core.space(id);
-    const direct = refersToFrame(space.table.flagsAt(page)) && space.table.frameAt(page) === frame;
-    if (!direct && space.duplicates.get(page)?.includes(frame) !== true) {
+    if (!space.table.maps(page, frame) && space.duplicates.get(page)?.includes(frame) !== true) {
       check.say(`frame ${frame} thinks that page ${page} of ${space.name} maps it`);
     }
   }

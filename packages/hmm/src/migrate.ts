@@ -210,6 +210,10 @@ function runInto(
   reasons: Uint8Array,
 ): PageCount {
   const { space, first, count, cause } = ask;
+  if (to.gone) {
+    reasons.fill(LOSS.aborted);
+    return 0;
+  }
   const migration = core.borrowMigration();
   const select = SELECT_SYSTEM | SELECT_PEERS;
   const errno = migration.setup({
@@ -251,7 +255,8 @@ function runIn(to: DeviceMemory, migration: Migration): void {
   }
   migration.pages();
   try {
-    if (migration.movedCount > 0) to.ops.moved?.(migration);
+    // What nobody may read the device must not map either.
+    if (migration.movedCount > 0 && migration.region?.readable === true) to.ops.moved?.(migration);
   } catch (error) {
     to.device.failed("moved", error);
   }

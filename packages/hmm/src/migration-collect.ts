@@ -91,6 +91,8 @@ function collectHuge(
   const unwanted = selection(m, flags, frame);
   const keep = whole && !m.duplicate && (m.to === null || m.to.huge);
   const reason = unwanted === LOSS.none ? obstacle(m, flags, frame, keep) : unwanted;
+  // As the kernel does (6.12): whatever a migration looks at is split, unless its destination can hold it whole.
+  if (unwanted === LOSS.notSelected && m.to?.huge !== true) splitUnwanted(m, space, chunk, from, frame);
   if (reason !== LOSS.none) {
     for (let i = head; i < stop; i++) take(m, i, reason);
     return;
@@ -100,6 +102,12 @@ function collectHuge(
   collectEntries(m, space, region, chunk, from, to);
   m.takingHuge = false;
   if (whole && allMoving(m, head)) markHuge(m, head);
+}
+
+function splitUnwanted(m: Migration, space: Space, chunk: Chunk, page: PageIndex, head: FrameNumber): void {
+  const flags = chunk.flags[0] ?? EMPTY;
+  if ((flags & KIND) !== HOST || m.duplicate) return;
+  if ((flags & ZERO) !== 0 || obstacle(m, flags, head, false) === LOSS.none) space.splitMapping(page);
 }
 
 /** Why a huge page of the host cannot move, neither as a whole nor split. */

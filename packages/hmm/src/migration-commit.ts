@@ -25,9 +25,15 @@ export function commit(m: Migration): void {
     else if (source === NO_FRAME) installFresh(m, i, destination, now);
     else moveMappings(m, source, destination, now);
     m.status[i] = (m.status[i] ?? 0) | HAS_MOVED;
-    m.movedCount++;
     count(m, source, destination);
+    // The range may have been unmapped meanwhile, although others still have the page.
+    if (isGone(m, i, destination)) m.reasons[i] = LOSS.unmapped;
+    else m.movedCount++;
   }
+}
+
+function isGone(m: Migration, i: number, destination: FrameNumber): boolean {
+  return m.space !== null && !m.duplicate && !m.space.table.maps(m.first + i, destination);
 }
 
 function count(m: Migration, source: FrameNumber, destination: FrameNumber): void {
@@ -67,6 +73,8 @@ function installFresh(m: Migration, i: number, frame: FrameNumber, now: number):
   const page = m.first + i;
   const chunk = space.table.ensure(page);
   const index = page - chunk.first;
+  // A huge page of zeros may have come here meanwhile.
+  chunk.order = 0;
   const writable = ((m.status[i] ?? 0) & IS_WRITABLE) !== 0 ? WRITE : 0;
   const flags = m.core.kindOf(frame) | ANON | DIRTY | writable | (region.readable ? 0 : NO_ACCESS);
   if (((chunk.flags[index] ?? 0) & KIND) === EMPTY) space.table.fill(chunk, index, flags, frame);
@@ -153,7 +161,8 @@ function settleSource(m: Migration, i: number): void {
   const frames = m.core.memories.tableOf(frame);
   const index = frame - frames.base;
   frames.clear(index, LOCKED);
-  if (((m.status[i] ?? 0) & IS_SEIZED) !== 0 && !m.moved(i)) restoreMappings(m.core, frame);
+  const status = m.status[i] ?? 0;
+  if ((status & IS_SEIZED) !== 0 && (status & HAS_MOVED) === 0) restoreMappings(m.core, frame);
   if (m.duplicate && !m.moved(i) && m.space !== null) endDuplicate(m.space, m.first + i);
   m.core.put(frame);
 }

@@ -205,7 +205,7 @@ export class Migration {
 
   /** After `pages`: whether page `i` is at its destination. */
   moved(i: number): boolean {
-    return ((this.status[i] ?? 0) & HAS_MOVED) !== 0;
+    return ((this.status[i] ?? 0) & HAS_MOVED) !== 0 && this.reasons[i] === LOSS.none;
   }
 
   /** Why page `i` did not move (`LOSS`); `LOSS.none` when it did or still may. */
@@ -330,7 +330,23 @@ export class Migration {
     this.#expectStage(COLLECTED, "Committing a migration");
     this.core.host.yield("migrate-filled");
     this.#stage = COMMITTED;
+    this.#commit();
+  }
+
+  /** What was nothing or the page of zeros was never taken away: whoever sees zeros there has to be told. */
+  #commit(): void {
+    const { space, first, count } = this;
+    const tell = space !== null && this.#bringsFresh();
+    if (tell) space.invalidate(first, first + count, "migrate", this.device);
     commit(this);
+    if (tell) space.invalidated(first, first + count);
+  }
+
+  #bringsFresh(): boolean {
+    for (let i = 0; i < this.count; i++) {
+      if (this.moving(i) && this.source(i) === NO_FRAME && this.destination(i) !== NO_FRAME) return true;
+    }
+    return false;
   }
 
   /** Step 5: puts back what did not move, gives up what moved away, and ends the migration. */
@@ -353,7 +369,7 @@ export class Migration {
         this.status[i] = (this.status[i] ?? 0) & ~MIGRATES;
         this.reasons[i] = LOSS.aborted;
       }
-      commit(this);
+      this.#commit();
     }
     this.finalize();
   }

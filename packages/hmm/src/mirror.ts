@@ -79,6 +79,14 @@ export class Mirror implements Interval, Disposable {
     return this.#sequence !== sequence || (sequence & 1) !== 0 || !this.subscribed;
   }
 
+  /**
+   * Whether pages may enter the device's table outside of `populate` (those that a migration or an `ExclusiveRange`
+   * just brought): not while an invalidation is going on, which has told this mirror already and will not do so again.
+   */
+  get mayMap(): boolean {
+    return this.subscribed && (this.#sequence & 1) === 0;
+  }
+
   /** Takes the driver's lock. Nothing that faults, migrates or invalidates may be called until `unlock`. */
   lock(): void {
     if (this.#locked) {

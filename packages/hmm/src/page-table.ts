@@ -90,6 +90,14 @@ export class PageTable {
     return chunk === null ? 0 : (chunk.frames[page - chunk.first] ?? 0);
   }
 
+  /** Whether the page's entry refers to that frame. */
+  maps(page: PageIndex, frame: FrameNumber): boolean {
+    const chunk = this.#chunks.at(page);
+    if (chunk === null) return false;
+    const index = page - chunk.first;
+    return refersToFrame(chunk.flags[index] ?? EMPTY) && chunk.frames[index] === frame;
+  }
+
   /** The place that an entry is accounted to. */
   placeOf(flags: number, frame: FrameNumber): PlaceId {
     const kind = flags & KIND;

@@ -12,8 +12,8 @@ import {
   NO_ACCESS,
   PRIVATE,
   WRITE,
-  ZERO,
 } from "./entry.ts";
+import { refersToFrame } from "./page-table.ts";
 import { CAN_READ, CAN_WRITE, type Region } from "./region.ts";
 import type { Space } from "./space.ts";
 import { HUGE_PAGES, type PageIndex } from "./units.ts";
@@ -39,24 +39,26 @@ export function protectEntries(
     const from = Math.max(0, first - chunk.first);
     const to = Math.min(HUGE_PAGES, end - chunk.first);
     if (chunk.order === 9 && to - from !== HUGE_PAGES) chunk.order = 0;
+    const writable = (access & CAN_WRITE) !== 0;
+    // A huge page becomes writable as a whole or not at all.
+    const whole = chunk.order === 0 || (writable && allMayBecomeWritable(space, chunk, region));
     for (let index = from; index < to; index++) {
-      chunk.flags[index] = protectedFlags(space, chunk, index, region, access);
+      const may = writable && whole && mayBecomeWritable(space, chunk, index, region);
+      chunk.flags[index] = protectedFlags(chunk.flags[index] ?? EMPTY, access, may);
     }
   }
   space.core.host.sync(space, first, end - first);
 }
 
-function protectedFlags(space: Space, chunk: Chunk, index: number, region: Region, access: number): number {
-  const flags = chunk.flags[index] ?? EMPTY;
+function protectedFlags(flags: number, access: number, mayWrite: boolean): number {
   const kind = flags & KIND;
   if (kind === EMPTY) return flags;
   const reach = (access & CAN_READ) === 0 ? flags | NO_ACCESS : flags & ~NO_ACCESS;
   switch (kind) {
     case HOST:
-    case COHERENT: {
+    case COHERENT:
       if ((access & CAN_WRITE) === 0) return reach & ~WRITE;
-      return mayBecomeWritable(space, chunk, index, region) ? reach | WRITE : reach;
-    }
+      return mayWrite ? reach | WRITE : reach;
     case PRIVATE:
     case MOVING:
     case EXCLUSIVE:
@@ -66,10 +68,17 @@ function protectedFlags(space: Space, chunk: Chunk, index: number, region: Regio
   }
 }
 
+function allMayBecomeWritable(space: Space, chunk: Chunk, region: Region): boolean {
+  for (let index = 0; index < HUGE_PAGES; index++) {
+    if (!mayBecomeWritable(space, chunk, index, region)) return false;
+  }
+  return true;
+}
+
 /** A private page that nobody shares, or a page of a shared file that is known to be dirty. */
 function mayBecomeWritable(space: Space, chunk: Chunk, index: number, region: Region): boolean {
   const flags = chunk.flags[index] ?? EMPTY;
-  if ((flags & (ZERO | DUPLICATED)) !== 0) return false;
+  if (!refersToFrame(flags) || (flags & DUPLICATED) !== 0) return false;
   if (region.shared) return (flags & DIRTY) !== 0;
   if ((flags & ANON) === 0) return false;
   const frame = chunk.frames[index] ?? 0;

@@ -96,8 +96,7 @@ export class ModelHost implements Host {
     this.hugePages = options.hugePages ?? "madvise";
     this.reflink = options.reflink ?? "break";
     this.scheduler = new Scheduler(options.seed ?? 1);
-    this.#free = new FrameAllocator(this.framesCount);
-    this.#free.take();
+    this.#free = new FrameAllocator(this.framesCount, 1);
     this.#pool = new HugetlbPool(this.#reserve(options.hugetlbPool ?? (this.framesCount >= 16384 ? 16 : 0)));
     this.core = new Core(this);
     this.core.memories.host.set(ZERO_FRAME, KEPT);

@@ -321,15 +321,15 @@ export class TestHandle implements MirrorOps, Disposable {
       const errno = kit.exclusive.take(this.mirror, first + done, pages);
       // The kernel's driver has one answer for whatever was in the way.
       if (errno !== OK) return failure(errno === EFAULT ? EBUSY : errno);
+      const all = kit.exclusive.obtained === pages;
       this.mirror.lock();
-      for (let i = 0; i < pages; i++) {
-        const frame = kit.exclusive.frames[i] ?? NO_FRAME;
-        if (frame !== NO_FRAME) this.table.set(first + done + i, frame, MAY_ATOMIC);
+      for (let i = 0; all && i < pages; i++) {
+        this.table.set(first + done + i, kit.exclusive.frames[i] ?? NO_FRAME, MAY_ATOMIC);
       }
       this.mirror.unlock();
-      const { obtained } = kit.exclusive;
       kit.exclusive.release();
-      if (obtained < pages) return failure(EBUSY);
+      // Pages of a batch that was obtained in part stay exclusive, but the device does not use them.
+      if (!all) return failure(EBUSY);
     }
     return this.#readBack(first, count, buffer);
   }
@@ -354,7 +354,7 @@ export class TestHandle implements MirrorOps, Disposable {
     if (event.reason === "migrate" && event.owner === this.device.device) return true;
     // The kernel's driver also drops the page behind the range (its loop includes the end). So does this one: more
     // is dropped than need be, and the counts of faults agree.
-    this.table.clear(event.first, event.end + 1);
+    this.table.clear(event.first, event.reason === "migrate" ? event.end : event.end + 1);
     return true;
   }
 
