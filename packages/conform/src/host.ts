@@ -1,5 +1,5 @@
 import type { ErrnoName } from "@hms/topology";
-import type { Advice, Command, DeviceKind, Protection } from "./format/case.ts";
+import type { Advice, Command, DeviceKind, EventName, FaultName, Protection } from "./format/case.ts";
 
 /** A value now, or a promise of it: the simulated host answers at once, a real one need not. */
 export type Awaitable<T> = T | Promise<T>;
@@ -79,6 +79,55 @@ export interface CaseProcess {
   pin(span: PageSpan, kind: "short" | "long", write: boolean): Awaitable<void>;
   fork(): Awaitable<CaseProcess>;
   end(how: "exit" | "killed"): Awaitable<void>;
+  /** What the extensions of the format need; a host without them leaves it out, and their capabilities too. */
+  readonly extended?: ExtendedProcess;
+}
+
+/** What a second thread of a process does at one point: each call is one of the process's. */
+export type RivalCall = (process: CaseProcess) => Awaitable<void>;
+
+/** A second thread that is at work. */
+export interface Rival {
+  stop(): Awaitable<void>;
+  abandon(): void;
+}
+
+/** Where pages that follow each other are, and why. */
+export interface Explained {
+  readonly pages: number;
+  /** `system`, `file`, `swap`, `lost`, `nowhere`, or the device in whose memory they are. */
+  readonly where: string | CaseDevice;
+  /** Where they were before the last move; null when they never moved. */
+  readonly from: string | CaseDevice | null;
+  readonly cause: string;
+  /** What the host or a driver made of the last wish for them, and who; null when it was as asked. */
+  readonly override: { readonly what: string; readonly by: CaseDevice | null } | null;
+}
+
+/** The extensions of the format, for a process. */
+export interface ExtendedProcess {
+  /**
+   * `race`: from now on another thread of the process does the calls, `times` times, at points of what this one does
+   * where it could get in between. `stop` makes sure that they were done once, and throws if one failed; `abandon`
+   * only ends it.
+   */
+  rival(calls: readonly RivalCall[], times: number): Rival;
+  /** `faults` of the host. */
+  inject(fault: FaultName, times: number): Awaitable<void>;
+  /** `swap`: frees pages of memory; how many it was. */
+  reclaim(pages: number, options: { readonly nonBlocking: boolean }): Awaitable<number>;
+  /** `placement`: someone who is no driver asks for pages to be moved to a device, or home (null); how many moved. */
+  migrate(span: PageSpan, to: CaseDevice | null, options: { readonly duplicate: boolean }): Awaitable<number>;
+  /** `placement`: where pages are, and why, in order and without a gap. */
+  explain(span: PageSpan): Awaitable<readonly Explained[]>;
+}
+
+/** One notification, as a device got it. */
+export interface Notified {
+  readonly event: EventName;
+  readonly span: PageSpan;
+  /** The device on whose behalf. */
+  readonly owner: CaseDevice | null;
 }
 
 /** What a device command answers. */
@@ -100,4 +149,8 @@ export interface CaseDevice {
    */
   run(command: Command, span: PageSpan | null, buffer: Uint8Array): Awaitable<CommandResult>;
   close(): Awaitable<void>;
+  /** Extension `notifications`: what the device was told since it was opened, or since the last call, in order. */
+  notifications?(): Awaitable<readonly Notified[]>;
+  /** Extension `faults`. */
+  inject?(fault: FaultName, times: number): Awaitable<void>;
 }

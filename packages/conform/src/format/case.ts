@@ -21,7 +21,16 @@ export const CAPABILITIES: readonly string[] = [
  * Capabilities of the extensions of the format (docs/reference/cases.md, "Extensions"): a case that uses the words of
  * one lists it in `needs`, and other hosts skip the case by that name.
  */
-export const EXTENSIONS: readonly string[] = ["dax", "signals", "swap", "race"];
+export const EXTENSIONS: readonly string[] = [
+  "alternatives",
+  "dax",
+  "faults",
+  "notifications",
+  "placement",
+  "race",
+  "signals",
+  "swap",
+];
 
 /** Protection of a mapping. */
 export type Protection = "none" | "r" | "rw";
@@ -158,7 +167,7 @@ export interface Expectation {
   readonly faults: number | null;
   /** The error it must end with; null: it must succeed. */
   readonly error: ErrnoName | null;
-  /** Extension `race`: errors that are as good as success. */
+  /** Extension `alternatives`: errors that are as good as success. */
   readonly orErrors: readonly ErrnoName[];
 }
 
@@ -189,6 +198,115 @@ export interface RepeatStep extends StepPlace {
   readonly rounds: readonly (readonly Step[])[];
 }
 
+/** Extension `race`: while the steps run, another thread of the process gets in between. */
+export interface RaceStep extends StepPlace {
+  readonly step: "race";
+  readonly steps: readonly Step[];
+  readonly rival: readonly RivalStep[];
+  /** How often the rival does its steps: once at any point, or at so many points from the first on. */
+  readonly times: number;
+}
+
+/** The steps that another thread can do. */
+export type RivalStep = UnmapStep | ProtectStep | AdviseStep | FillStep | TouchStep;
+
+/** What mirrors are told, by the kernel's names. */
+export const EVENTS = [
+  "UNMAP",
+  "CLEAR",
+  "PROTECTION_VMA",
+  "PROTECTION_PAGE",
+  "RELEASE",
+  "MIGRATE",
+  "EXCLUSIVE",
+] as const;
+export type EventName = (typeof EVENTS)[number];
+
+/** Extension `notifications`: what the device was told since the last such step, in order, and nothing else. */
+export interface NotificationsStep extends StepPlace {
+  readonly step: "notifications";
+  readonly on: string;
+  readonly are: readonly {
+    readonly event: EventName;
+    /** Null: any range. */
+    readonly part: Part | null;
+    /** The device on whose behalf; null: not looked at. */
+    readonly owner: string | null;
+  }[];
+}
+
+/** Faults of the extension `faults`. */
+export const FAULTS = [
+  "none",
+  "refuse-invalidation",
+  "refuse-moves-in",
+  "refuse-moves-out",
+  "redirect-moves-in",
+  "copy-fails",
+  "device-lost",
+  "no-memory",
+] as const;
+export type FaultName = (typeof FAULTS)[number];
+
+export interface InjectStep extends StepPlace {
+  readonly step: "inject";
+  readonly fault: FaultName;
+  /** Null: the host. */
+  readonly on: string | null;
+  /** `copy-fails`: after so many pages; `no-memory`: so many times. */
+  readonly times: number;
+}
+
+/** Extension `swap`: the host frees pages of its memory. */
+export interface ReclaimStep extends StepPlace {
+  readonly step: "reclaim";
+  readonly pages: number;
+  readonly nonBlocking: boolean;
+  readonly expectPages: number | null;
+}
+
+/** Extension `placement`: someone who is no driver asks for pages to be moved. */
+export interface MigrateStep extends StepPlace {
+  readonly step: "migrate";
+  readonly part: Part;
+  /** A device's name, or `system`. */
+  readonly to: string;
+  /** Read-only duplicates instead of a move. */
+  readonly duplicate: boolean;
+  readonly expectPages: number | null;
+}
+
+/** Why a page was moved, by the names that `explain` uses. */
+export const CAUSES = [
+  "none",
+  "cpu-fault",
+  "device-fault",
+  "bind",
+  "migrate",
+  "eviction",
+  "override",
+  "release",
+  "reclaim",
+  "pin",
+  "exclusive",
+  "copy-on-write",
+  "lost",
+  "collapse",
+  "prefetch",
+] as const;
+
+/** Extension `placement`: what the system says about where every page of a part is, and why. */
+export interface ExplainStep extends StepPlace {
+  readonly step: "explain";
+  readonly part: Part;
+  /** A device's name, `system`, `file`, `swap`, `lost` or `nowhere`; null: not looked at. */
+  readonly where: string | null;
+  readonly from: string | null;
+  readonly cause: string | null;
+  readonly override: "refused" | "redirected" | "held" | "none" | null;
+  readonly by: string | null;
+}
+
 export type Step =
   | MapStep
   | UnmapStep
@@ -203,7 +321,13 @@ export type Step =
   | PinStep
   | DeviceStep
   | ForkStep
-  | RepeatStep;
+  | RepeatStep
+  | RaceStep
+  | NotificationsStep
+  | InjectStep
+  | ReclaimStep
+  | MigrateStep
+  | ExplainStep;
 
 /** A case as its file states it. */
 export interface TestCase {

@@ -31,6 +31,10 @@ function collect(steps: readonly Step[], into: Set<string>): void {
       case "repeat":
         for (const round of step.rounds) collect(round, into);
         break;
+      case "race":
+        collect(step.steps, into);
+        collect(step.rival, into);
+        break;
       case "map":
         collectMap(step, into);
         break;

@@ -1,4 +1,15 @@
-import type { DeviceStep, MapStep, Part, Step, TestCase } from "./case.ts";
+import type {
+  DeviceStep,
+  ExplainStep,
+  InjectStep,
+  MapStep,
+  MigrateStep,
+  NotificationsStep,
+  Part,
+  ReclaimStep,
+  Step,
+  TestCase,
+} from "./case.ts";
 import { printCode } from "./codes.ts";
 import { printWords } from "./words.ts";
 
@@ -30,6 +41,19 @@ function printSteps(steps: readonly Step[], indent: string): string[] {
           ...printBlock("child", step.child, `${indent}    `),
           ...(step.parent.length === 0 ? [] : printBlock("parent", step.parent, `${indent}    `)),
         ];
+      case "race":
+        return [
+          `${indent}- race:`,
+          `${indent}    times: ${step.times}`,
+          ...printBlock("rival", step.rival, `${indent}    `),
+          ...printBlock("steps", step.steps, `${indent}    `),
+        ];
+      case "notifications":
+      case "inject":
+      case "reclaim":
+      case "migrate":
+      case "explain":
+        return [`${indent}- ${step.step}: {${extendedFields(step).join(", ")}}`];
       default:
         return [`${indent}- ${step.step}: {${fieldsOf(step).join(", ")}}`];
     }
@@ -42,7 +66,48 @@ function printBlock(title: string, steps: readonly Step[], indent: string): stri
     : [`${indent}${title}:`, ...printSteps(steps, `${indent}  `)];
 }
 
-function fieldsOf(step: Exclude<Step, { step: "repeat" } | { step: "fork" }>): string[] {
+type ExtendedStep = NotificationsStep | InjectStep | ReclaimStep | MigrateStep | ExplainStep;
+type PlainStep = Exclude<Step, { step: "repeat" } | { step: "fork" } | { step: "race" } | ExtendedStep>;
+
+function extendedFields(step: ExtendedStep): string[] {
+  const expect =
+    "expectPages" in step && step.expectPages !== null ? [`expect: {pages: ${step.expectPages}}`] : [];
+  switch (step.step) {
+    case "notifications": {
+      const are = step.are.map(({ event, part, owner }) => {
+        const fields = [`event: ${event}`, ...(part === null ? [] : partFields(part))];
+        return `{${[...fields, ...named({ owner })].join(", ")}}`;
+      });
+      return [`on: ${step.on}`, `are: [${are.join(", ")}]`];
+    }
+    case "inject":
+      return [
+        `fault: ${step.fault}`,
+        ...named({ on: step.on }),
+        ...(step.times === 0 ? [] : [`times: ${step.times}`]),
+      ];
+    case "reclaim":
+      return [`pages: ${step.pages}`, ...(step.nonBlocking ? ["non-blocking: true"] : []), ...expect];
+    case "migrate":
+      return [
+        ...partFields(step.part),
+        `to: ${step.to}`,
+        ...(step.duplicate ? ["duplicate: true"] : []),
+        ...expect,
+      ];
+    case "explain": {
+      const { where, from, cause, override, by } = step;
+      return [...partFields(step.part), ...named({ where, from, cause, override, by })];
+    }
+  }
+}
+
+/** The fields that are not null. */
+function named(fields: Readonly<Record<string, string | null>>): string[] {
+  return Object.entries(fields).flatMap(([name, value]) => (value === null ? [] : [`${name}: ${value}`]));
+}
+
+function fieldsOf(step: PlainStep): string[] {
   if (step.step === "map") return mapFields(step);
   if (step.step === "device") return deviceFields(step);
   const fields = partFields(step.part);

@@ -6,12 +6,14 @@ import {
   type Expectation,
   type ForeignCase,
   type MapStep,
-  type Part,
+  type RivalStep,
   type Step,
   type StepPlace,
   type TestCase,
 } from "./case.ts";
 import { type Reading, readFields, requireExtension, type Unread, type Values } from "./fields.ts";
+import { toPart } from "./parts.ts";
+import { extendedStep } from "./read-extended.ts";
 import { checkScope } from "./scope.ts";
 import { CaseSource, type Entry } from "./source.ts";
 import { LIMITS, STEPS, type StepSpec } from "./vocabulary.ts";
@@ -143,6 +145,30 @@ class StepReader {
         );
         return { ...place, step: name, rounds };
       }
+      case "race": {
+        const { steps, rival, times } = readFields(node, what, STEPS.race.fields, reading);
+        const rivals = this.#list(rival, `${place.label}.rival.`, "rival", depth, reading);
+        const wrong = rivals.find((step) => !isRival(step));
+        if (wrong !== undefined) {
+          reading.source.failAtLine(
+            wrong.line,
+            `a rival cannot do the step ${wrong.step}; ${RIVALS.join(", ")} it can`,
+          );
+        }
+        return {
+          ...place,
+          step: name,
+          steps: this.#list(steps, `${place.label}.`, "steps", depth, reading),
+          rival: rivals.filter(isRival),
+          times: times ?? 1,
+        };
+      }
+      case "notifications":
+      case "inject":
+      case "reclaim":
+      case "migrate":
+      case "explain":
+        return extendedStep(name, node, place, reading);
       default:
         return plainStep(name, node, place, reading);
     }
@@ -153,19 +179,23 @@ class StepReader {
   }
 }
 
+const RIVALS: readonly string[] = ["unmap", "protect", "advise", "fill", "touch"];
+
+function isRival(step: Step): step is RivalStep {
+  return RIVALS.includes(step.step);
+}
+
 type StepName = keyof typeof STEPS;
 
 function isStepName(name: string): name is StepName {
   return Object.hasOwn(STEPS, name);
 }
 
+type ExtendedName = "notifications" | "inject" | "reclaim" | "migrate" | "explain";
+type PlainName = Exclude<StepName, "map" | "device" | "fork" | "repeat" | "race" | ExtendedName>;
+
 /** The steps that hold no others and have no fields that depend on each other. */
-function plainStep(
-  name: Exclude<StepName, "map" | "device" | "fork" | "repeat">,
-  node: Node | null,
-  place: StepPlace,
-  reading: Reading,
-): Step {
+function plainStep(name: PlainName, node: Node | null, place: StepPlace, reading: Reading): Step {
   const what = `step ${name}`;
   switch (name) {
     case "unmap":
@@ -210,16 +240,6 @@ function plainStep(
   }
 }
 
-interface PartValues {
-  readonly region: string;
-  readonly first: number | undefined;
-  readonly pages: number | undefined;
-}
-
-function toPart({ region, first, pages }: PartValues): Part {
-  return { region, first: first ?? 0, pages: pages ?? null };
-}
-
 function mapStep(
   node: Node | null,
   values: Values<typeof STEPS.map.fields>,
@@ -236,6 +256,12 @@ function mapStep(
   }
   if (values.reflink !== undefined && backing.kind !== "dax") {
     source.fail(node, `step map: reflink is for backing dax, but the backing is ${backing.kind}`);
+  }
+  if (values.reflink !== undefined && values["file-words"] !== undefined) {
+    source.fail(
+      node,
+      "step map: a file that shares another's extents holds what that one holds; leave out file-words",
+    );
   }
   return {
     ...place,

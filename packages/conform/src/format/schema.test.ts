@@ -13,7 +13,7 @@ const cases = caseFiles([new URL("../../../../test/cases", import.meta.url).path
 
 test("the published schema is the one that the parser's table makes", () => {
   const text = `${JSON.stringify(caseSchema(), null, 2)}\n`;
-  if (process.env["HMS_UPDATE_SCHEMA"] === "1") writeFileSync(published, text);
+  if (process.env.HMS_UPDATE_SCHEMA === "1") writeFileSync(published, text);
   assert.equal(
     readFileSync(published, "utf8"),
     text,

@@ -1,6 +1,6 @@
 import { CODE_NAMES } from "./codes.ts";
 import { CPU_SIGNALS, ERRNO_NAMES } from "./names.ts";
-import { type FieldSpec, type Fields, LIMITS, STEPS, type StepSpec } from "./vocabulary.ts";
+import { type FieldSpec, type Fields, STEPS, type StepSpec } from "./vocabulary.ts";
 
 type Json = { readonly [key: string]: unknown };
 

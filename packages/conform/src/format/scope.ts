@@ -51,6 +51,9 @@ function walk(
     } else if (step.step === "fork") {
       walk(step.child, new Map(regions), test, complain);
       walk(step.parent, regions, test, complain);
+    } else if (step.step === "race") {
+      walk(step.rival, regions, test, complain);
+      walk(step.steps, regions, test, complain);
     } else {
       checkStep(step, regions, test, complain);
     }
@@ -58,7 +61,7 @@ function walk(
 }
 
 function checkStep(
-  step: Exclude<Step, { step: "repeat" } | { step: "fork" }>,
+  step: Exclude<Step, { step: "repeat" } | { step: "fork" } | { step: "race" }>,
   regions: Map<string, number>,
   test: TestCase,
   complain: Complain,
@@ -97,10 +100,36 @@ function checkStep(
       needDevice(step.on);
       if (step.part !== null) checkCodes(step, need(step.part), complain);
       return;
+    case "notifications":
+      needDevice(step.on);
+      for (const { part, owner } of step.are) {
+        if (part !== null) need(part);
+        if (owner !== null) needDevice(owner);
+      }
+      return;
+    case "inject":
+      if (step.on !== null) needDevice(step.on);
+      return;
+    case "reclaim":
+      return;
+    case "migrate":
+      need(step.part);
+      if (step.to !== "system") needDevice(step.to);
+      return;
+    case "explain":
+      need(step.part);
+      for (const place of [step.where, step.from]) {
+        if (place !== null && !PLACES.includes(place)) needDevice(place);
+      }
+      if (step.by !== null) needDevice(step.by);
+      return;
     default:
       need(step.part);
   }
 }
+
+/** Where a page can be, beside the devices of the case. */
+const PLACES: readonly string[] = ["system", "file", "swap", "lost", "nowhere"];
 
 function checkCodes(step: DeviceStep, part: ResolvedPart, complain: Complain): void {
   if (step.codes === null || step.codesAll || step.codes.length === part.pages) return;

@@ -1,5 +1,5 @@
 // The one table of the format: the parser, the JSON Schema and the test of the reference text all read it.
-import { COMMANDS } from "./case.ts";
+import { CAUSES, COMMANDS, EVENTS, FAULTS } from "./case.ts";
 
 /** What a field's value may be. */
 export type FieldSpec = (
@@ -130,7 +130,7 @@ export const STEPS = {
           pages: { type: "count", min: 0, max: LIMITS.pages },
           faults: { type: "count", min: 0, max: LIMITS.pages },
           error: { type: "error" },
-          "or-errors": { type: "errors", extension: "race" },
+          "or-errors": { type: "errors", extension: "alternatives" },
         },
       },
       reads: { type: "words" },
@@ -150,5 +150,65 @@ export const STEPS = {
       times: { type: "count", min: 1, max: LIMITS.rounds, required: true },
       steps: { type: "steps", required: true },
     },
+  },
+  race: {
+    fields: {
+      steps: { type: "steps", required: true },
+      rival: { type: "steps", required: true },
+      times: { type: "count", min: 1, max: LIMITS.faults },
+    },
+    extension: "race",
+  },
+  notifications: {
+    fields: {
+      on: { type: "name", of: "device", required: true },
+      are: {
+        type: "list",
+        fields: {
+          event: { type: "choice", among: EVENTS, required: true },
+          region: { type: "name", of: "region" },
+          first: page,
+          pages,
+          owner: { type: "name", of: "device" },
+        },
+      },
+    },
+    extension: "notifications",
+  },
+  inject: {
+    fields: {
+      fault: { type: "choice", among: FAULTS, required: true },
+      on: { type: "name", of: "device" },
+      times: { type: "count", min: 0, max: LIMITS.faults },
+    },
+    extension: "faults",
+  },
+  reclaim: {
+    fields: {
+      pages: { ...pages, required: true },
+      "non-blocking": { type: "flag" },
+      expect: { type: "fields", fields: { pages: { type: "count", min: 0, max: LIMITS.pages } } },
+    },
+    extension: "swap",
+  },
+  migrate: {
+    fields: {
+      ...part,
+      to: { type: "name", of: "device", required: true },
+      duplicate: { type: "flag" },
+      expect: { type: "fields", fields: { pages: { type: "count", min: 0, max: LIMITS.pages } } },
+    },
+    extension: "placement",
+  },
+  explain: {
+    fields: {
+      ...part,
+      where: { type: "name", of: "device" },
+      from: { type: "name", of: "device" },
+      cause: { type: "choice", among: CAUSES },
+      override: { type: "choice", among: ["refused", "redirected", "held", "none"] },
+      by: { type: "name", of: "device" },
+    },
+    extension: "placement",
   },
 } as const satisfies Readonly<Record<string, StepSpec>>;

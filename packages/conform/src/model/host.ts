@@ -1,15 +1,7 @@
-import { TestDevice, type TestHandle } from "@hms/driver-test";
-import { checkInvariants, type Errno, errnoName, HUGE_PAGES, OK } from "@hms/hmm";
+import { TestDevice } from "@hms/driver-test";
+import { checkInvariants, HUGE_PAGES } from "@hms/hmm";
 import { type ModelFile, ModelHost, type ModelHostOptions, type ModelProcess } from "@hms/host-model";
-import { HmsError } from "@hms/topology";
-import {
-  type Advice,
-  CAPABILITIES,
-  type Command,
-  type DeviceKind,
-  EXTENSIONS,
-  type Protection,
-} from "../format/case.ts";
+import { type Advice, CAPABILITIES, type DeviceKind, EXTENSIONS, type Protection } from "../format/case.ts";
 import { PAGE_BYTES } from "../format/words.ts";
 import type {
   CaseDevice,
@@ -17,10 +9,13 @@ import type {
   CaseHost,
   CaseMachine,
   CaseProcess,
-  CommandResult,
+  ExtendedProcess,
   MapRequest,
   PageSpan,
 } from "../host.ts";
+import { ModelCaseDevice } from "./device.ts";
+import { expectAccess, expectOk } from "./errors.ts";
+import { ModelExtensions } from "./extended.ts";
 
 /** What the machine of a case is made of: 1 GiB of memory, as much swap, and devices of 512 MiB. */
 const RAM_PAGES = 1 << 18;
@@ -105,21 +100,6 @@ export class ModelMachine implements CaseMachine {
   }
 }
 
-/** Throws what a system call answers, if that is an error. */
-function expectOk(errno: Errno, call: string): void {
-  if (errno === OK) return;
-  const name = errnoName(errno);
-  throw new HmsError(name ?? "CALL_FAILED", name, `${call} failed with ${name ?? errno}`);
-}
-
-/** Throws the signal that ends a CPU access, if there is one. */
-function expectAccess(errno: Errno, access: string): void {
-  if (errno === OK) return;
-  const name = errnoName(errno);
-  const signal = name === "EFAULT" ? "SIGSEGV" : name === "EIO" ? "SIGBUS" : (name ?? "ACCESS_FAILED");
-  throw new HmsError(signal, name, `the CPU's ${access} ended with ${signal}`);
-}
-
 class ModelCaseFile implements CaseFile {
   readonly file: ModelFile;
 
@@ -132,28 +112,13 @@ class ModelCaseFile implements CaseFile {
   }
 }
 
-class ModelCaseDevice implements CaseDevice {
-  readonly handle: TestHandle;
-
-  constructor(handle: TestHandle) {
-    this.handle = handle;
-  }
-
-  run(command: Command, span: PageSpan | null, buffer: Uint8Array): CommandResult {
-    const { errno, pages, faults } = this.handle.run(command, span?.page, span?.pages, buffer);
-    return { error: errnoName(errno), pages, faults };
-  }
-
-  close(): void {
-    this.handle.close();
-  }
-}
-
 /** A process of the machine with what it has open. */
 export class ModelCaseProcess implements CaseProcess {
   readonly machine: ModelMachine;
   readonly process: ModelProcess;
-  readonly #open: ModelCaseDevice[] = [];
+  readonly extended: ExtendedProcess = new ModelExtensions(this);
+  /** What it has open. */
+  readonly open: ModelCaseDevice[] = [];
   #next = FRESH_PLACES;
 
   constructor(machine: ModelMachine, process: ModelProcess) {
@@ -162,8 +127,8 @@ export class ModelCaseProcess implements CaseProcess {
   }
 
   openDevice(kind: DeviceKind, index: number): CaseDevice {
-    const device = new ModelCaseDevice(this.machine.device(kind, index).open(this.process.space));
-    this.#open.push(device);
+    const device = new ModelCaseDevice(this.machine.device(kind, index), this);
+    this.open.push(device);
     return device;
   }
 
@@ -248,6 +213,6 @@ export class ModelCaseProcess implements CaseProcess {
 
   end(): void {
     expectOk(this.process.exit(), "exit");
-    for (const device of this.#open) device.close();
+    for (const device of this.open) device.close();
   }
 }

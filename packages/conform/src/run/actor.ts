@@ -52,6 +52,12 @@ export class Actor {
     return device;
   }
 
+  /** The case's name of an open device. */
+  nameOf(device: CaseDevice): string {
+    for (const [name, open] of this.#devices) if (open === device) return name;
+    return "another device";
+  }
+
   region(name: string, place: StepPlace): Region {
     const region = this.#regions.get(name);
     if (region === undefined) throw new StepFailure(place, `region ${name} is not mapped`);

@@ -6,6 +6,7 @@ import type { CaseHost, CaseMachine, MapRequest } from "../host.ts";
 import { Actor } from "./actor.ts";
 import { command } from "./command.ts";
 import { check, expectEnd, fileCheck, fill, increment, title } from "./cpu.ts";
+import { explain, inject, migrate, notifications, race, reclaim } from "./extended.ts";
 import { type Outcome, StepFailure } from "./outcome.ts";
 
 /** Called before each step: what a long run shows of itself. */
@@ -106,6 +107,18 @@ class Runner {
         return fileCheck(actor, step);
       case "device":
         return command(actor, step);
+      case "race":
+        return race(actor, step, () => this.steps(step.steps, actor));
+      case "notifications":
+        return notifications(actor, step);
+      case "inject":
+        return inject(actor, step);
+      case "reclaim":
+        return reclaim(actor, step);
+      case "migrate":
+        return migrate(actor, step);
+      case "explain":
+        return explain(actor, step);
       default:
         return this.#plain(step, actor);
     }
