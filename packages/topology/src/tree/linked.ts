@@ -180,7 +180,11 @@ export class LinkedTree implements FileTree {
 
   /** From a place free of links to a name in it. */
   #step(parent: Found, name: string): Resolved {
-    if (parent.kind !== "directory") return ABSENT;
+    if (parent.kind !== "directory") {
+      // A file among folders is common (/sys/class/net/bonding_masters); anything else has no business there.
+      if (parent.kind === "other") this.#warn(parent.path, `is ${A_KIND.other}`);
+      return ABSENT;
+    }
     if (name === "" || name === ".") return parent;
     if (name === "..") return parentOf(parent.path);
     const path = inside(parent.path, name);
