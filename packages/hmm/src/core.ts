@@ -81,24 +81,35 @@ export class Core {
     return device;
   }
 
-  /** Reads bytes of whatever memory a frame belongs to, on behalf of a device (null: a CPU). Throws ENODEV when it is gone. */
+  /**
+   * Reads bytes of whatever memory a frame belongs to, on behalf of a device (null: a CPU). Throws ENODEV when it is
+   * gone, EIO when its driver failed.
+   */
   read(frame: FrameNumber, offset: number, target: Uint8Array, by: Device | null): void {
     if (frame < FIRST_DEVICE_FRAME) {
       this.host.read(frame, offset, target, by);
       return;
     }
     const memory = this.present(frame);
-    memory.ops.read(frame - memory.base, offset, target);
+    try {
+      memory.ops.read(frame - memory.base, offset, target);
+    } catch (error) {
+      throw memory.device.failed("read", error);
+    }
   }
 
-  /** Writes bytes of whatever memory a frame belongs to. Throws ENODEV when it is gone. */
+  /** Writes bytes of whatever memory a frame belongs to. Throws ENODEV when it is gone, EIO when its driver failed. */
   write(frame: FrameNumber, offset: number, source: Uint8Array, by: Device | null): void {
     if (frame < FIRST_DEVICE_FRAME) {
       this.host.write(frame, offset, source, by);
       return;
     }
     const memory = this.present(frame);
-    memory.ops.write(frame - memory.base, offset, source);
+    try {
+      memory.ops.write(frame - memory.base, offset, source);
+    } catch (error) {
+      throw memory.device.failed("write", error);
+    }
   }
 
   /** The memory of a device frame. Throws ENODEV when it is gone. */

@@ -82,12 +82,14 @@ export class ExclusiveRange {
     return OK;
   }
 
-  /** Others ran while pages were taken: those that were unmapped meanwhile are not ours. */
+  /** Others ran while pages were taken: those that were unmapped meanwhile, or whose memory is gone, are not ours. */
   #forgetLost(space: Space): void {
     for (let i = 0; i < this.count; i++) {
       if (this.frames[i] === NO_FRAME) continue;
-      const still = (space.table.flagsAt(this.first + i) & KIND) === EXCLUSIVE;
-      if (!still || space.table.frameAt(this.first + i) !== this.frames[i]) this.frames[i] = NO_FRAME;
+      const frame = this.frames[i] ?? NO_FRAME;
+      const still =
+        (space.table.flagsAt(this.first + i) & KIND) === EXCLUSIVE && space.table.maps(this.first + i, frame);
+      if (!still || space.core.memories.deviceOf(frame)?.gone === true) this.frames[i] = NO_FRAME;
     }
   }
 

@@ -9,7 +9,7 @@ import type { Migration } from "./migration.ts";
 import { SELECT_COHERENT, SELECT_PEERS, SELECT_PRIVATE, SELECT_SYSTEM } from "./migration-status.ts";
 import type { Space } from "./space.ts";
 import { HUGE_PAGES, isRange, type PageCount, type PageIndex } from "./units.ts";
-import { decide } from "./verdict.ts";
+import { decide, memoriesIn, refusals } from "./verdict.ts";
 
 /** What is to be moved, and where to. */
 export interface MigrateRequest {
@@ -106,7 +106,7 @@ function moveBatch(
       cause = CAUSE.override;
     }
   }
-  const refusing = refusals(core, space, first, count, cause, target);
+  const refusing = refusals({ space, first, count, cause, other: target }, null);
   if (target === null) {
     reasons.fill(LOSS.already);
     report.moved += moveHome(core, space, first, count, cause, refusing, reasons);
@@ -114,35 +114,6 @@ function moveBatch(
     report.moved += moveInto(core, target, { ...ask, first, count, cause }, refusing, reasons);
   }
   for (let i = 0; i < count; i++) if (reasons[i] !== LOSS.none) report.keep(first + i, 1, reasons[i] ?? 0);
-}
-
-/** Memories in the range whose drivers let nothing out now. */
-function refusals(
-  core: Core,
-  space: Space,
-  first: PageIndex,
-  count: PageCount,
-  cause: Cause,
-  other: DeviceMemory | null,
-): DeviceMemory[] {
-  return memoriesIn(core, space, first, count).filter(
-    (memory) =>
-      memory !== other && decide(memory, "out", { space, first, count, cause, other }).kind === "refused",
-  );
-}
-
-/** The device memories that pages of the range are in. */
-function memoriesIn(core: Core, space: Space, first: PageIndex, count: PageCount): DeviceMemory[] {
-  const found: DeviceMemory[] = [];
-  const chunk = space.table.at(first);
-  if (chunk === null) return found;
-  for (let index = first - chunk.first; index < first - chunk.first + count; index++) {
-    const kind = (chunk.flags[index] ?? 0) & KIND;
-    if (kind !== PRIVATE && kind !== COHERENT) continue;
-    const memory = core.memories.deviceOf(chunk.frames[index] ?? 0);
-    if (memory !== null && !memory.gone && !found.includes(memory)) found.push(memory);
-  }
-  return found;
 }
 
 /** Moves the device pages of a range to the host's memory, memory by memory. */
@@ -156,7 +127,7 @@ function moveHome(
   reasons: Uint8Array,
 ): PageCount {
   let moved = 0;
-  for (const memory of memoriesIn(core, space, first, count)) {
+  for (const memory of memoriesIn(space, first, count)) {
     const migration = core.borrowMigration();
     const select = SELECT_PRIVATE | SELECT_COHERENT;
     const setup = {

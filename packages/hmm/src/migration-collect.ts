@@ -101,7 +101,7 @@ function collectHuge(
   m.takingHuge = keep;
   collectEntries(m, space, region, chunk, from, to);
   m.takingHuge = false;
-  if (whole && allMoving(m, head)) markHuge(m, head);
+  if (whole && !m.duplicate && allMoving(m, head)) markHuge(m, head);
 }
 
 function splitUnwanted(m: Migration, space: Space, chunk: Chunk, page: PageIndex, head: FrameNumber): void {

@@ -7,7 +7,15 @@ import { EBUSY, EFAULT, EINVAL, type Errno, OK } from "./errno.ts";
 import { LOCKED } from "./frame-table.ts";
 import { collectFrames, collectRange, seizeElsewhere } from "./migration-collect.ts";
 import { commit, settle } from "./migration-commit.ts";
-import { HAS_MOVED, IS_COPIED, IS_HUGE, IS_WRITABLE, MIGRATES, WAS_HUGE } from "./migration-status.ts";
+import {
+  HAS_MOVED,
+  IS_COPIED,
+  IS_HUGE,
+  IS_WRITABLE,
+  MIGRATES,
+  SELECT_PEERS,
+  WAS_HUGE,
+} from "./migration-status.ts";
 import type { Region } from "./region.ts";
 import type { Space } from "./space.ts";
 import {
@@ -20,6 +28,7 @@ import {
   type PageCount,
   type PageIndex,
 } from "./units.ts";
+import { recordHeld, refusals } from "./verdict.ts";
 
 /** What a migration is set up with. */
 export interface MigrationSetup {
@@ -34,7 +43,7 @@ export interface MigrationSetup {
   readonly owner?: Device;
   /** Only pages of this memory of the owner; default: of any of them. */
   readonly from?: DeviceMemory;
-  /** Memories whose drivers let nothing out; default: none. */
+  /** Memories whose drivers let nothing out; default: those of other devices that refuse when asked. */
   readonly refusing?: readonly DeviceMemory[];
   /** What `explain` says of the pages that move; default `CAUSE.migrate`. */
   readonly cause?: Cause;
@@ -127,15 +136,23 @@ export class Migration {
     this.select = ask.select;
     this.owner = ask.owner ?? this.device;
     this.from = ask.from ?? null;
-    this.refusing = ask.refusing ?? [];
+    this.refusing = ask.refusing ?? this.#refusals(space, ask);
     this.duplicate = ask.duplicate ?? false;
     const reason = this.duplicate ? "protection-page" : "migrate";
     space.invalidate(first, first + count, reason, this.duplicate ? null : this.device);
     collectRange(this, space, region);
     space.invalidated(first, first + count);
     seizeElsewhere(this);
+    recordHeld(this, space);
     this.#collected();
     return OK;
+  }
+
+  /** Other devices' drivers are asked before their pages are taken. */
+  #refusals(space: Space, ask: MigrationSetup): readonly DeviceMemory[] {
+    if ((ask.select & SELECT_PEERS) === 0) return [];
+    const { first, count, to } = ask;
+    return refusals({ space, first, count, cause: this.cause, other: to }, this.owner);
   }
 
   /** Step 1 by pages of a memory instead of a range (the kernel's migrate_device_range). */

@@ -1,7 +1,7 @@
 import type { Cause } from "./cause.ts";
 import { Chunk } from "./chunk.ts";
 import { ChunkDirectory } from "./chunk-directory.ts";
-import { ANON, EMPTY, KIND, LOST, SWAP, WRITE, ZERO } from "./entry.ts";
+import { ANON, DUPLICATED, EMPTY, KIND, LOST, SWAP, WRITE, ZERO } from "./entry.ts";
 import { SPARE_CHUNKS } from "./limits.ts";
 import type { Memories } from "./memories.ts";
 import { FILE_PLACE, HOST_PLACE, LOST_PLACE, NOWHERE, type PlaceId, SWAP_PLACE } from "./places.ts";
@@ -160,9 +160,9 @@ export class PageTable {
     const frame = chunk.frames[0] ?? 0;
     const flags = chunk.flags[0] ?? 0;
     const step = (flags & ZERO) !== 0 ? 0 : 1;
-    if (frame % HUGE_PAGES !== 0) return false;
+    if (frame % HUGE_PAGES !== 0 || (flags & DUPLICATED) !== 0) return false;
     for (let i = 1; i < HUGE_PAGES; i++) {
-      if (((chunk.flags[i] ?? 0) ^ flags) & (KIND | WRITE | ANON | ZERO)) return false;
+      if (((chunk.flags[i] ?? 0) ^ flags) & (KIND | WRITE | ANON | ZERO | DUPLICATED)) return false;
       if (chunk.frames[i] !== frame + i * step) return false;
     }
     return true;

@@ -1,9 +1,12 @@
-import type { Cause } from "./cause.ts";
+import { type Cause, LOSS } from "./cause.ts";
+import type { Device } from "./device.ts";
 import type { DeviceMemory } from "./device-memory.ts";
 import type { Proposal } from "./driver-contract.ts";
+import { COHERENT, KIND, PRIVATE } from "./entry.ts";
+import type { Migration } from "./migration.ts";
 import type { Override } from "./records.ts";
 import type { Space } from "./space.ts";
-import type { PageCount, PageIndex } from "./units.ts";
+import { HUGE_PAGES, type PageCount, type PageIndex } from "./units.ts";
 
 /** What a driver made of a proposal: it agrees, refuses, or names another memory (null: the host's). */
 export type Decision =
@@ -70,4 +73,43 @@ export function recordOverride(
     asked,
     became,
   });
+}
+
+/** The device memories that pages of a range within 2 MiB are in. */
+export function memoriesIn(space: Space, first: PageIndex, count: PageCount): DeviceMemory[] {
+  const found: DeviceMemory[] = [];
+  for (let chunk = space.table.next(first, first + count); chunk !== null; ) {
+    const stop = Math.min(HUGE_PAGES, first + count - chunk.first);
+    for (let index = Math.max(0, first - chunk.first); index < stop; index++) {
+      const kind = (chunk.flags[index] ?? 0) & KIND;
+      if (kind !== PRIVATE && kind !== COHERENT) continue;
+      const memory = space.core.memories.deviceOf(chunk.frames[index] ?? 0);
+      if (memory !== null && !memory.gone && !found.includes(memory)) found.push(memory);
+    }
+    chunk = space.table.next(chunk.first + HUGE_PAGES, first + count);
+  }
+  return found;
+}
+
+/** Memories in the range whose drivers let nothing out now; those of `but`, which asks, are not asked. */
+export function refusals(move: Move, but: Device | null): DeviceMemory[] {
+  return memoriesIn(move.space, move.first, move.count).filter(
+    (memory) =>
+      memory !== move.other && memory.device !== but && decide(memory, "out", move).kind === "refused",
+  );
+}
+
+/** Records the pages of a range that stayed because their driver holds them, a run of pages at a time. */
+export function recordHeld(m: Migration, space: Space): void {
+  for (let i = 0; i < m.count; i++) {
+    if (m.reasons[i] !== LOSS.held) continue;
+    const frame = space.table.frameAt(m.first + i);
+    const memory = m.core.memories.deviceOf(frame);
+    const why = memory?.heldFor(frame - memory.base) ?? "held";
+    let count = 1;
+    while (i + count < m.count && m.reasons[i + count] === LOSS.held) count++;
+    const move = { space, first: m.first + i, count, cause: m.cause, other: m.to };
+    if (memory !== null) recordOverride(memory, move, "out", "held", why, null);
+    i += count - 1;
+  }
 }

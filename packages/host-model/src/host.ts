@@ -264,12 +264,24 @@ export class ModelHost implements Host {
       this.ram.copy(from, to);
       return true;
     }
-    const memory = this.core.memories.deviceOf(from);
-    if (memory === null || memory.gone) return false;
-    this.clock.advance(this.costs.transfer(null, memory.name, bytes, false));
-    this.core.read(from, 0, this.scratch, null);
+    if (!this.reachDevice(from, 0, this.scratch, false)) return false;
     this.ram.write(to, 0, this.scratch);
     return true;
+  }
+
+  /** A CPU's load or store of coherent device memory. False when it cannot be reached: gone, or its driver failed. */
+  reachDevice(frame: FrameNumber, offset: number, bytes: Uint8Array, write: boolean): boolean {
+    const memory = this.core.memories.deviceOf(frame);
+    if (memory === null || memory.gone) return false;
+    this.clock.advance(this.costs.transfer(null, memory.name, bytes.length, write));
+    try {
+      if (write) this.core.write(frame, offset, bytes, null);
+      else this.core.read(frame, offset, bytes, null);
+      return true;
+    } catch (error) {
+      if (HmsError.is(error)) return false;
+      throw error;
+    }
   }
 
   /** The reclaim hand moves on. */

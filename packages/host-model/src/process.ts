@@ -67,14 +67,17 @@ export class ModelProcess implements ProcessFace {
       return -EINVAL;
     const first = at ?? this.space.regions.gap(MMAP_FIRST, pages, alignment);
     if (first === null) return -ENOMEM;
-    const options = this.#regionOptions(request);
-    if (options === null) return -EINVAL;
     if (at !== undefined) {
       const errno = this.munmap(at, pages);
       if (errno !== OK) return -errno;
     }
+    const options = this.#regionOptions(request);
+    if (options === null) return -EINVAL;
     const errno = this.space.map(first, pages, options);
-    if (errno !== OK) return -errno;
+    if (errno !== OK) {
+      closeUnused(this.host, new Set([options.backing ?? this]));
+      return -errno;
+    }
     if (backing.kind !== "mixed") return first;
     const inserted = this.#insertPages(first, pages, options);
     return inserted === OK ? first : -inserted;
@@ -315,7 +318,7 @@ export class ModelProcess implements ProcessFace {
     return OK;
   }
 
-  /** The CPU's load or store itself. False when a coherent page's device is gone. */
+  /** The CPU's load or store itself. False when a coherent page cannot be reached: its device is gone, or its driver fails. */
   #copy(frame: FrameNumber, offset: number, bytes: Uint8Array, write: boolean): boolean {
     const { host } = this;
     if (!isDeviceFrame(frame)) {
@@ -323,12 +326,7 @@ export class ModelProcess implements ProcessFace {
       else host.read(frame, offset, bytes, null);
       return true;
     }
-    const memory = host.core.memories.deviceOf(frame);
-    if (memory === null || memory.gone) return false;
-    host.clock.advance(host.costs.transfer(null, memory.name, bytes.length, write));
-    if (write) host.core.write(frame, offset, bytes, null);
-    else host.core.read(frame, offset, bytes, null);
-    return true;
+    return host.reachDevice(frame, offset, bytes, write);
   }
 
   touch(page: PageIndex, write = false): Errno {
