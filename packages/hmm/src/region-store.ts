@@ -67,13 +67,14 @@ export class RegionStore {
 
   /** Changes properties of the regions in the range, splitting and merging as needed. */
   change(first: PageIndex, end: PageIndex, change: Partial<RegionOptions>): void {
-    for (const region of this.#overlapping(first, end)) {
+    const found = this.#overlapping(first, end);
+    for (const region of found) this.#delete(region);
+    for (const region of found) {
       const from = Math.max(first, region.first);
       const to = Math.min(end, region.end);
-      this.#delete(region);
-      if (region.first < from) this.#put(region.with(region.first, from));
-      if (region.end > to) this.#put(region.with(to, region.end));
+      if (region.first < from) this.#insert(region.with(region.first, from));
       this.#insert(region.with(from, to, change));
+      if (region.end > to) this.#insert(region.with(to, region.end));
     }
   }
 

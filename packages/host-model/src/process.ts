@@ -44,6 +44,14 @@ import { reclaimFrame } from "./reclaim.ts";
 /** Where `mmap` begins to look for room: 4 GiB. */
 const MMAP_FIRST: PageIndex = 2 ** 20;
 
+/** Why a fork fails. */
+const FORK_FAILURES: ReadonlyMap<Errno, string> = new Map([
+  [EBUSY, "a device holds a page for itself right now; try again"],
+  [EAGAIN, "the parent's regions are being changed; try again"],
+  [ENOMEM, "no memory is left for the child's copies of pinned pages"],
+  [EIO, "a pinned page cannot be copied, because its device does not answer"],
+]);
+
 /** A process of the simulated host; see `ProcessFace` for what its calls answer. */
 export class ModelProcess implements ProcessFace {
   readonly host: ModelHost;
@@ -259,11 +267,7 @@ export class ModelProcess implements ProcessFace {
     const errno = this.space.forkTo(space, (page) => this.#copyPinned(space, page));
     if (errno !== OK) {
       child.exit();
-      throw new HmsError(
-        "FORK_FAILED",
-        errnoName(errno),
-        `Forking failed: ${errno === EBUSY ? "a device holds a page for itself right now" : errno === EAGAIN ? "the parent's regions are in use" : "no memory is left"}.`,
-      );
+      throw new HmsError("FORK_FAILED", errnoName(errno), `Forking failed: ${FORK_FAILURES.get(errno) ?? "unknown"}.`);
     }
     this.host.processes.add(child);
     return child;

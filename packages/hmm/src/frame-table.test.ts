@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { FrameAllocator } from "./frame-allocator.ts";
+import { FrameTable, LOCKED } from "./frame-table.ts";
+import { HUGE_PAGES } from "./units.ts";
+
+test("any mappings of a frame: the reverse map knows exactly those that are there", () => {
+  const mapping = fc.record({
+    space: fc.nat(5),
+    page: fc.oneof(fc.nat(3), fc.integer({ min: 2 ** 36 - 3, max: 2 ** 36 - 1 })),
+  });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.boolean(), mapping), { maxLength: 60 }), (steps) => {
+      const table = new FrameTable(1000, 4);
+      const mapped: string[] = [];
+      for (const [add, { space, page }] of steps) {
+        const key = `${space}:${page}`;
+        const at = mapped.indexOf(key);
+        if (add && at < 0) {
+          table.map(2, space, page);
+          mapped.push(key);
+        } else if (!add && at >= 0) {
+          table.unmap(2, space, page);
+          mapped.splice(at, 1);
+        }
+        const known = (table.further(2) ?? []).map((one) => `${one.space}:${one.page}`);
+        if ((table.mapCount[2] ?? 0) > 0) known.push(`${table.spaceOf(2)}:${table.pageOf(2)}`);
+        assert.deepEqual(known.sort(), [...mapped].sort());
+        assert.equal(table.mapCount[2], mapped.length);
+        assert.equal(table.mapped, mapped.length === 0 ? 0 : 1);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("a frame is unused only when nothing maps, pins, locks or keeps it; pins are bounded", () => {
+  const table = new FrameTable(0, 2);
+  assert.ok(table.unused(1));
+  table.set(1, LOCKED);
+  assert.ok(!table.unused(1));
+  table.clear(1, LOCKED);
+  for (let i = 0; i < 0xffff; i++) assert.ok(table.pin(1));
+  assert.ok(!table.pin(1));
+  for (let i = 0; i < 0xffff; i++) table.unpin(1);
+  assert.ok(table.unused(1));
+  assert.throws(() => table.unpin(1), /no pin to give back/);
+  assert.throws(() => table.unmap(0, 3, 4), /does not map/);
+});
+
+test("any takes and gives: no page is given out twice, huge blocks are whole, and nothing is lost", () => {
+  const sizes = fc.record({ pages: fc.integer({ min: 1, max: 2000 }), reserved: fc.nat(3) });
+  const step = fc.oneof(
+    fc.record({ take: fc.integer({ min: 1, max: 200 }) }),
+    fc.record({ give: fc.nat(1000) }),
+    fc.constant({ huge: true }),
+  );
+  fc.assert(
+    fc.property(sizes, fc.array(step, { maxLength: 60 }), ({ pages, reserved }, steps) => {
+      if (reserved > pages) return;
+      const free = new FrameAllocator(pages, reserved);
+      const out = new Set<number>();
+      const put = (index: number): void => {
+        assert.ok(index >= reserved && index < pages && !out.has(index));
+        out.add(index);
+      };
+      for (const one of steps) {
+        if ("take" in one) {
+          for (let i = 0; i < one.take; i++) {
+            const index = free.take();
+            if (index < 0) assert.equal(out.size, pages - reserved);
+            else put(index);
+          }
+        } else if ("give" in one) {
+          for (const index of [...out].slice(0, one.give)) {
+            free.give(index);
+            out.delete(index);
+          }
+        } else {
+          const first = free.takeHuge();
+          if (first < 0) continue;
+          assert.equal(first % HUGE_PAGES, 0);
+          for (let k = 0; k < HUGE_PAGES; k++) put(first + k);
+        }
+        assert.equal(free.available, pages - reserved - out.size);
+      }
+      for (const index of out) free.give(index);
+      assert.equal(free.available, pages - reserved);
+      const whole = Math.floor(pages / HUGE_PAGES) - (reserved > 0 && pages >= HUGE_PAGES ? 1 : 0);
+      let blocks = 0;
+      while (free.takeHuge() >= 0) blocks++;
+      assert.equal(blocks, whole, "what is given back joins to huge blocks again");
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("giving back what is free is a programmer's error", () => {
+  const free = new FrameAllocator(600);
+  const index = free.take();
+  free.give(index);
+  assert.throws(() => free.give(index), /free already/);
+  const block = free.takeHuge();
+  free.give(block + 5);
+  assert.throws(() => free.give(block + 5), /free already/);
+});
