@@ -8,12 +8,17 @@ const root = resolve(import.meta.dirname, "..");
 const packages = join(root, "packages");
 const dist = join(packages, "cli/dist");
 
-/** Our own packages become part of the bundle; those of others stay where npm puts them. */
+/**
+ * Our own packages become part of the bundle; those of others stay where npm puts them, and so does what only the
+ * makers of drivers run: the start of every other command would pay for it.
+ */
 const othersStayOutside: Plugin = {
   name: "others-stay-outside",
   setup(setup) {
     setup.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-      kind === "entry-point" || path.startsWith("@hms/") ? undefined : { external: true },
+      kind === "entry-point" || (path.startsWith("@hms/") && path !== "@hms/conform")
+        ? undefined
+        : { external: true },
     );
   },
 };

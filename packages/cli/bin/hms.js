@@ -13,7 +13,7 @@ if (!(major >= 24)) {
 // would load parts of Node that are not needed.
 const fs = process.getBuiltinModule("node:fs");
 /** The folder of this package. */
-const home = `${import.meta.dirname}/..`;
+const home = import.meta.dirname.slice(0, -"/bin".length);
 const bundlePath = `${home}/dist/hms.cjs`;
 
 /** Cached code files that are kept; each is about half a megabyte. */
@@ -112,7 +112,8 @@ function topology() {
 function requireFromBundle(id) {
   const builtIn = process.getBuiltinModule(id);
   if (builtIn !== undefined) return builtIn;
-  return process.getBuiltinModule("node:module").createRequire(topology())(id);
+  const { createRequire } = process.getBuiltinModule("node:module");
+  return createRequire(id.startsWith("@hms/") ? import.meta.url : topology())(id);
 }
 
 /** The address that a module of the bundle had before, by its path below packages/. */

@@ -31,7 +31,7 @@ export interface Console {
 }
 
 export interface Command {
-  /** Names of the values in its place after the command, for the help; empty: none are taken. */
+  /** Names of the values in their places after the command, for the help; empty: none; `PATH…` last: any number. */
   readonly operands: readonly string[];
   readonly options: readonly OptionSpec[];
   /** More for the help, below the options: paragraphs. */

@@ -12,4 +12,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "List the memories that suit the given initiators, best first, and why",
     load: async () => (await import("./commands/pick.ts")).pick,
   },
+  {
+    name: "conform",
+    summary: "Run conformance cases on a host",
+    load: async () => (await import("./commands/conform.ts")).conform,
+  },
 ];

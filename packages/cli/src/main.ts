@@ -38,7 +38,8 @@ async function runCommand(
   const { options, operands } = parseOptions(args, [...command.options, ...COMMON]);
   if (options.has("help")) return await showHelp(entry, command, console);
   console.colourWhen(options.get("color"));
-  if (operands.length > command.operands.length)
+  const takesMore = command.operands.at(-1)?.endsWith("…") === true;
+  if (operands.length > command.operands.length && !takesMore)
     throw new UsageError(`Argument ${JSON.stringify(operands[command.operands.length])} is one too many`);
   return await command.run(options, operands, console);
 }

@@ -37,7 +37,7 @@ export async function pickText(
   const places = found.targets.map(({ target, free, why }, i): [string, string] => [
     printable(`${i + 1}. ${target.id}`),
     printable(
-      `${free === null ? "room unknown" : `${formatSize(free)} ${target.free === null ? "in all" : "free"}`}, ${why}`,
+      `${free === null ? (target.size === null ? "room unknown" : `${formatSize(target.size)} in all`) : `${formatSize(free)} free`}, ${why}`,
     ),
   ]);
   lines.push(places.length === 0 ? "  none" : twoColumns(places, console.width));

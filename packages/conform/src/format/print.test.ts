@@ -13,6 +13,7 @@ function essence(test: TestCase): unknown {
       if (step.step === "repeat") return step.rounds.flatMap(bare);
       const { label: _label, line: _line, ...rest } = step;
       if (rest.step === "fork") return [{ ...rest, child: bare(rest.child), parent: bare(rest.parent) }];
+      if (rest.step === "race") return [{ ...rest, steps: bare(rest.steps), rival: bare(rest.rival) }];
       return [rest];
     });
   return { name: test.name, needs: test.needs, devices: [...test.devices], steps: bare(test.steps) };

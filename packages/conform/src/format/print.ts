@@ -84,7 +84,7 @@ function extendedFields(step: ExtendedStep): string[] {
       return [
         `fault: ${step.fault}`,
         ...named({ on: step.on }),
-        ...(step.times === 0 ? [] : [`times: ${step.times}`]),
+        ...(COUNTED.has(step.fault) ? [`times: ${step.times}`] : []),
       ];
     case "reclaim":
       return [`pages: ${step.pages}`, ...(step.nonBlocking ? ["non-blocking: true"] : []), ...expect];
@@ -101,6 +101,9 @@ function extendedFields(step: ExtendedStep): string[] {
     }
   }
 }
+
+/** Faults that are counted. */
+const COUNTED: ReadonlySet<string> = new Set(["copy-fails", "no-memory"]);
 
 /** The fields that are not null. */
 function named(fields: Readonly<Record<string, string | null>>): string[] {

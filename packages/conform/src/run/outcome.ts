@@ -20,7 +20,6 @@ export interface CaseReport {
   readonly name: string;
   readonly file: string;
   readonly outcome: Outcome;
-  readonly milliseconds: number;
 }
 
 /** Ends the running of a case: a step did not do what the case says. */

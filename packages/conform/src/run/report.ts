@@ -23,11 +23,6 @@ export function summaryLine({ passed, failed, skipped }: SuiteReport): string {
 /** The report as `--json` prints it. */
 export function suiteJson(report: SuiteReport): unknown {
   const { host, passed, failed, skipped } = report;
-  const cases = report.cases.map(({ name, file, outcome, milliseconds }) => ({
-    name,
-    file,
-    ...outcome,
-    milliseconds: Math.round(milliseconds * 1000) / 1000,
-  }));
+  const cases = report.cases.map(({ name, file, outcome }) => ({ name, file, ...outcome }));
   return { host, passed, failed, skipped, cases };
 }

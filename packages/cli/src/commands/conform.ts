@@ -1,0 +1,48 @@
+import { type Command, type Console, EXIT_DONE, EXIT_FAILED, type Options, UsageError } from "../command.ts";
+import { printable } from "../printable.ts";
+
+/** Milliseconds between two looks of the progress line. */
+const PROGRESS_MS = 200;
+
+export const conform: Command = {
+  operands: ["PATH…"],
+  options: [
+    {
+      name: "host",
+      value: "HOST",
+      choices: ["model"],
+      help: "what runs the cases: model (default), the simulated host with the test device",
+    },
+    { name: "json", help: "write the report as JSON" },
+  ],
+  notes: [
+    "PATH is a case file, or a folder with case files (.yaml) in and below it. A line a case: passed; failed, with the step, its place in the file, what was expected and what came; or skipped, with what the host lacks. A file that is no case counts as failed. The exit code is 1 if any failed.",
+    "docs/reference/cases.md says what a case file may hold.",
+  ],
+  examples: [
+    ["hms conform test/cases", "every case of hms"],
+    ["hms conform --json test/cases/kernel > report.json", "for programs"],
+  ],
+  async run(options: Options, paths: readonly string[], console: Console): Promise<number> {
+    if (paths.length === 0) throw new UsageError("PATH is missing: name a case file or a folder of them");
+    const { caseLine, modelCaseHost, runSuite, suiteJson, summaryLine } = await import("@hms/conform");
+    const json = options.has("json");
+    let shownAt = performance.now();
+    const report = await runSuite(paths, modelCaseHost(), {
+      onCase: (one) => {
+        console.progress("");
+        if (!json) console.write(`${printable(caseLine(one))}\n`);
+      },
+      onStep: ({ name, step, done, cases }) => {
+        if (performance.now() - shownAt < PROGRESS_MS) return;
+        shownAt = performance.now();
+        console.progress(
+          printable(`${done} of ${cases} cases done; ${name}, step ${step}`).slice(0, console.width),
+        );
+      },
+    });
+    console.progress("");
+    console.write(json ? `${JSON.stringify(suiteJson(report), null, 2)}\n` : `${summaryLine(report)}\n`);
+    return report.failed > 0 ? EXIT_FAILED : EXIT_DONE;
+  },
+};
