@@ -37,8 +37,8 @@ export function assemble(facts: Facts, input: MachineInput, name: string = defau
 
   const initiatorIds = unique(initiatorFacts, "initiator", warnings);
   const targetIds = unique(targetFacts, "target", warnings);
-  // A machine that states its links states all of them; elsewhere every CPU can use every NUMA node.
-  const implicit = facts.linkFacts.length === 0;
+  // A spec states what reaches what; elsewhere every CPU can use every NUMA node.
+  const implicit = input.kind !== "spec" && facts.linkFacts.length === 0;
   const cells = fillCells(facts, [...initiatorIds.keys()], [...targetIds.keys()], implicit);
   const grouped: LinkFact[] = groupLinks(cells).map((group, i) => {
     const combination = cells.combinations[group.combination];

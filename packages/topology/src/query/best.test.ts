@@ -130,7 +130,7 @@ test("targets out of reach, without room, empty or not allowed are refused with 
   assert.match(why.get("node0") ?? "", /8 GiB asked for, but free in it are 1 GiB/);
   assert.match(why.get("node2") ?? "", /cpuset/);
   assert.match(why.get("node3") ?? "", /no memory/);
-  assert.match(why.get("node4") ?? "", /node0 cannot reach it/);
+  assert.match(why.get("node4") ?? "", /no way from node0 to it is known/);
 });
 
 test("any machine: known before unknown, sorted, nothing lost, the set's value is the worst", () => {
@@ -193,6 +193,63 @@ test("any machine: known before unknown, sorted, nothing lost, the set's value i
     ),
     { numRuns: 1000 },
   );
+});
+
+test("where nothing is known: the own memory, then system memory, DRAM before CXL before NVM, the nearer", () => {
+  const kinds = ["dram", "dram", "nvm", "cxl", "dram", "nvm"] as const;
+  const facts = emptyFacts();
+  kinds.forEach((kind, index) => {
+    const isSocket = index < 2;
+    const cpus = isSocket ? IndexSet.of([index]) : IndexSet.EMPTY;
+    facts.nodes.push({
+      index,
+      online: true,
+      allowed: true,
+      cpus,
+      nearCpus: isSocket ? cpus : IndexSet.of([1]),
+      size: (index + 1) * 100 * GIB,
+      free: (index + 1) * 100 * GIB,
+      kind: { kind, reason: "made for a test" },
+      pageSizes: [],
+      sideCaches: [],
+      access: [],
+      tier: null,
+      genericInitiator: false,
+      info: {},
+    });
+  });
+  const dax = { kind: "hbm", reason: "made for a test" } as const;
+  const fact = { version: 1, size: 900 * GIB, free: null, numaNode: null, device: null, label: null };
+  facts.targetFacts.push({ ...fact, id: "dax0.0", kind: dax });
+  const reach = { target: "dax0.0", medium: "memory", properties: UNKNOWN_PROPERTIES } as const;
+  facts.reaches.push({ ...reach, initiator: "node0" }, { ...reach, initiator: "node1" });
+  const machine = assemble(facts, { kind: "capture", path: "test" });
+  for (const by of ["bandwidth", "latency"] as const) {
+    assert.deepEqual(ids(best(machine, ["node0"], { by })), [
+      "node0",
+      "node4",
+      "node1",
+      "node3",
+      "node5",
+      "node2",
+      "dax0.0",
+    ]);
+    assert.deepEqual(ids(best(machine, ["node1"], { by })), [
+      "node1",
+      "node4",
+      "node0",
+      "node3",
+      "node5",
+      "node2",
+      "dax0.0",
+    ]);
+  }
+  const found = best(machine, ["node1"]);
+  assert.match(found.targets[0]?.why ?? "", /first: the initiator's own memory/);
+  assert.match(found.targets.at(-1)?.why ?? "", /after node2, which is system memory/);
+  const roomy = best(machine, ["node0"], { by: "capacity" });
+  assert.deepEqual(ids(roomy).slice(-2), ["node0", "dax0.0"], "how much is free in it is unknown: last");
+  assert.equal(roomy.targets.at(-1)?.free, null);
 });
 
 test("wrong queries end with a code and a sentence", () => {

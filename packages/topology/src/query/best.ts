@@ -11,7 +11,7 @@ export type { By } from "./ranking.ts";
 export interface BestOptions {
   /** Default: bandwidth. */
   readonly by?: By;
-  /** Room that each target must have; default: any. */
+  /** Room that each target must have, in bytes: free, or in all where how much is free is unknown; default: any. */
   readonly size?: ByteCount;
   /** How many targets at most; default: all. */
   readonly count?: number;
@@ -24,7 +24,7 @@ export interface Choice {
   readonly bandwidth: BytesPerSecond | null;
   /** ns: the worst over the initiators, null when unknown for one of them. */
   readonly latency: Nanoseconds | null;
-  /** Free bytes; the size when how much is free is unknown; null when neither is known. */
+  /** Free bytes, null when unknown. */
   readonly free: ByteCount | null;
   /** Why it stands where it does, as a person would say it. */
   readonly why: string;
@@ -46,8 +46,9 @@ export interface Best {
 
 /**
  * Orders the targets that all the given initiators reach: "memory that works well with these". The value of a
- * target for several initiators is the worst over them. Ties go to the nearer (relative distance), the
- * initiators' own memory, the faster tier, the one with more room, the first by name.
+ * target for several initiators is the worst over them. Where the numbers say nothing, the order is: the
+ * initiators' own memory; system memory before what is no NUMA node; DRAM and HBM before CXL, CXL before persistent
+ * memory; the nearer; the smaller distance; HBM before DRAM; the faster tier; more room; the first by number.
  *
  * @param initiators names as `findInitiator` takes them, or objects; at least one
  * @throws HmsError INITIATOR_UNKNOWN (ENOENT), INITIATORS_EMPTY (EINVAL), SIZE_INVALID (EINVAL), COUNT_INVALID (EINVAL)
@@ -90,10 +91,12 @@ export function best(
   const from = initiators.map((one) => (typeof one === "string" ? findInitiator(machine, one) : one));
   const ranking = rankingOf(machine, from, by);
   const { room } = tablesOf(machine);
-  const usable = size > 0 ? ranking.order.filter((t) => (room[t] ?? 0) >= size) : ranking.order;
+  // A target of unknown size holds what was asked for as little as one that is too small.
+  const fits = (t: number): boolean => size === 0 || (room[t] ?? Number.NaN) >= size;
+  const usable = size > 0 ? ranking.order.filter(fits) : ranking.order;
   const refused = ranking.unusable.map((t) => new LazyRefusal(ranking, t, size));
   if (usable.length < ranking.order.length) {
-    for (const t of ranking.order) if ((room[t] ?? 0) < size) refused.push(new LazyRefusal(ranking, t, size));
+    for (const t of ranking.order) if (!fits(t)) refused.push(new LazyRefusal(ranking, t, size));
   }
   const targets: Choice[] = [];
   for (let place = 0; place < usable.length && place < count; place++) {
@@ -120,7 +123,7 @@ class LazyChoice implements Choice {
     this.target = ranking.machine.targets[t] as Target;
     this.bandwidth = orNull(ranking.worst.bandwidth[t]);
     this.latency = orNull(ranking.worst.latency[t]);
-    this.free = this.target.free ?? this.target.size;
+    this.free = this.target.free;
   }
 
   get why(): string {

@@ -232,7 +232,9 @@ export function waysFrom(graph: Graph, initiator: Initiator): Way[] {
       if (!bridge.initiators.includes(initiator.uid)) continue;
       const next = graph.links.get(bridge.links[0] === last.uid ? bridge.links[1] : bridge.links[0]);
       if (next === undefined || way.links.includes(next) || ways.length >= WALK_STEPS_MAX) continue;
-      ways.push(measuredWay([...way.links, next], [...way.bridges, bridge]));
+      const longer = measuredWay([...way.links, next], [...way.bridges, bridge]);
+      // The distance of a link is that of its CPUs: it says nothing of a device that may sit near any of them.
+      ways.push(initiator.numaNode === null ? { ...longer, distance: null } : longer);
     }
   }
   return ways;

@@ -1,11 +1,10 @@
 import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import { LINK_MEDIA, type LinkProperties } from "../../model/facts.ts";
-import type { Quantity } from "../../model/quantity.ts";
 import { tryParseBandwidth, tryParseLatency } from "../../model/units.ts";
 import type { Draft } from "./draft.ts";
 import { type Field, shown } from "./field.ts";
 import { DISTANCE_MAX, LINKS_MAX } from "./limits.ts";
-import { tryParseDistance } from "./numbers.ts";
+import { sourced, tryParseDistance } from "./numbers.ts";
 
 type PropertyName = "readBandwidth" | "writeBandwidth" | "readLatency" | "writeLatency" | "distance";
 
@@ -85,8 +84,7 @@ function cell(
   if (text === "-" || /^0+(\.0+)?$/.test(text)) return null;
   const value = metric.parse(`${text}${unit}`);
   if (typeof value === "string") return field.fail(value);
-  const quantity: Quantity =
-    source === null ? { value, origin: "spec" } : { value, origin: "spec", detail: source };
+  const quantity = sourced(value, source);
   return { ...UNKNOWN_PROPERTIES, ...Object.fromEntries(metric.states.map((name) => [name, quantity])) };
 }
 
@@ -138,8 +136,7 @@ export function readDistances(field: Field | undefined, draft: Draft): void {
     if (!draft.implied || value === 0 || from?.isInitiator !== true || to?.isTarget !== true) return;
     let properties = known.get(value);
     if (properties === undefined) {
-      const distance: Quantity =
-        source === null ? { value, origin: "spec" } : { value, origin: "spec", detail: source };
+      const distance = sourced(value, source);
       properties = { ...UNKNOWN_PROPERTIES, distance };
       known.set(value, properties);
     }

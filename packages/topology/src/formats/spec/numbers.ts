@@ -1,6 +1,6 @@
 import type { LinkMedium, LinkProperties } from "../../model/facts.ts";
 import { LINK_MEDIA } from "../../model/facts.ts";
-import type { ByteCount, Quantity } from "../../model/quantity.ts";
+import { type ByteCount, ORIGINS, type Origin, type Quantity } from "../../model/quantity.ts";
 import { tryParseBandwidth, tryParseLatency, tryParseSize } from "../../model/units.ts";
 import { type Field, type Fields, shown } from "./field.ts";
 import { DISTANCE_MAX } from "./limits.ts";
@@ -13,6 +13,19 @@ const SOURCE_NAME = /^[\w.:-]+$/;
 export interface Sourced {
   readonly value: number;
   readonly source: string | null;
+}
+
+/** A source that names an origin first, as a machine is written back: `kfd`, `hmat: node2/access0`. */
+const ORIGIN_FIRST = new RegExp(`^(${ORIGINS.join("|")})(?:: (.*))?$`, "s");
+
+/** A number with its source: of the origin that the source names first, else of the spec itself. */
+export function sourced(value: number, source: string | null): Quantity {
+  if (source === null) return { value, origin: "spec" };
+  const [, origin, detail] = ORIGIN_FIRST.exec(source) ?? [];
+  if (origin === undefined) return { value, origin: "spec", detail: source };
+  return detail === undefined
+    ? { value, origin: origin as Origin }
+    : { value, origin: origin as Origin, detail };
 }
 
 /** Reads numbers with units and sources. */
@@ -56,7 +69,7 @@ export class Numbers {
   ): Quantity | null {
     if (field === undefined) return null;
     const { value, source } = this.read(field, outer, parse);
-    return source === null ? { value, origin: "spec" } : { value, origin: "spec", detail: source };
+    return sourced(value, source);
   }
 
   /** A size; `none` is 0, `unknown` and a missing field are null. */
