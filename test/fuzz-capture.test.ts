@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { best, discoverTree, type Machine, matrix } from "@hms/topology";
+import { best, discoverTree, HmsError, type Machine, matrix } from "@hms/topology";
 import { writeHwlocXml } from "../packages/topology/src/formats/hwloc-xml/write.ts";
 import { readJson } from "../packages/topology/src/formats/json/read.ts";
 import { writeJson } from "../packages/topology/src/formats/json/write.ts";
@@ -37,7 +37,12 @@ function useAll(machine: Machine): void {
   assert.equal(writeJson(readJson(json)), json);
   const text = renderText(machine, { colour: false, width: 100 });
   assert.ok(!text.includes("\x1b"), "a file's content must not command the terminal");
-  writeHwlocXml(machine);
+  try {
+    writeHwlocXml(machine);
+  } catch (error) {
+    // hwloc has no way to describe a machine without any CPU.
+    assert.ok(HmsError.is(error) && error.code === "NOT_EXPRESSIBLE", String(error));
+  }
   const table = matrix(machine, "latency");
   for (const [i, initiator] of machine.initiators.entries()) {
     for (const t of machine.targets.keys()) table.at(i, t);
@@ -140,6 +145,8 @@ describe(`broken captures (HMS_FUZZ_SEED=${seed})`, () => {
   /** Nodes that the broken file is not about are as before. */
   function checkRest(machine: Machine, path: string, what: string): void {
     if (/^proc\/(meminfo|mounts|self\/)|^sys\/fs\/|\/node\/(online|possible|has_\w+)$/.test(path)) return;
+    // A map that names the CPUs of another node contradicts it, and one of the two has to give way.
+    if (path.endsWith("/cpumap")) return;
     const about = Number(/\/node\/node(\d+)\//.exec(path)?.[1] ?? -1);
     const nodes = nodesOf(machine);
     for (const [index, size] of nodesOf(whole))

@@ -99,27 +99,23 @@ function keepCode(path, code) {
   }
 }
 
-let topologyPackage;
-/** Address of the package that brings the machines, and whose packages the bundle needs. */
-function topology() {
-  if (topologyPackage === undefined) {
-    const { createRequire } = process.getBuiltinModule("node:module");
-    topologyPackage = createRequire(import.meta.url).resolve("@hms/topology/package.json");
-  }
-  return topologyPackage;
+let requireHere;
+/** What this package may require. */
+function ownRequire() {
+  requireHere ??= process.getBuiltinModule("node:module").createRequire(import.meta.url);
+  return requireHere;
 }
 
 function requireFromBundle(id) {
-  const builtIn = process.getBuiltinModule(id);
-  if (builtIn !== undefined) return builtIn;
-  const { createRequire } = process.getBuiltinModule("node:module");
-  return createRequire(id.startsWith("@hms/") ? import.meta.url : topology())(id);
+  return process.getBuiltinModule(id) ?? ownRequire()(id);
 }
 
-/** The address that a module of the bundle had before, by its path below packages/. */
+/** The address that a module of the bundle had before, by its path below packages/: for the files beside it. */
 function moduleUrl(path) {
   const [name, ...rest] = path.split("/");
-  const { pathToFileURL } = process.getBuiltinModule("node:url");
-  const folder = name === "cli" ? home : topology().slice(0, -"/package.json".length);
-  return pathToFileURL(`${folder}/${rest.join("/")}`).href;
+  const folder =
+    name === "cli"
+      ? home
+      : ownRequire().resolve(`@hms/${name}/package.json`).slice(0, -"/package.json".length);
+  return process.getBuiltinModule("node:url").pathToFileURL(`${folder}/${rest.join("/")}`).href;
 }

@@ -7,9 +7,9 @@ import type { EntryKind, FileStore } from "../tree/store.ts";
  * running machine as a capture would: `proc/self` is a folder, and no other process is there.
  */
 export class RecordingStore implements FileStore {
-  readonly kept = new Map<string, MemoryEntry>();
+  readonly kept: Map<string, MemoryEntry> = new Map();
   /** Files that could not be read, with the errno. */
-  readonly unreadable = new Map<string, string>();
+  readonly unreadable: Map<string, string> = new Map();
   readonly #store: FileStore;
   /** Files that are not on disk, by path. */
   readonly #added: ReadonlyMap<string, string>;

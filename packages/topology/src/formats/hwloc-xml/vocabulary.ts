@@ -20,10 +20,11 @@ export const GROUP_KINDS = {
 export const S390_SUBKINDS = { book: 0, drawer: 1 } as const;
 
 /** hwloc's numbers of cache types. */
-export const CACHE_TYPES = { unified: 0, data: 1, instruction: 2 } as const satisfies Record<
-  CpuCache["type"],
-  number
->;
+export const CACHE_TYPES: Readonly<Record<CpuCache["type"], number>> = {
+  unified: 0,
+  data: 1,
+  instruction: 2,
+};
 
 /** hwloc's object type of a cache (`L1iCache`), undefined for one that it has no type for. */
 export function cacheTypeName(level: number, type: CpuCache["type"]): string | undefined {

@@ -7,10 +7,10 @@ export interface Meminfo {
   readonly free: number | null;
 }
 
-const LINES = {
+const LINES: Readonly<Record<"MemTotal" | "MemFree", RegExp>> = {
   MemTotal: /(?:^|[\n ])MemTotal:[ \t]*(\d{1,13}) kB/,
   MemFree: /(?:^|[\n ])MemFree:[ \t]*(\d{1,13}) kB/,
-} as const;
+};
 
 /** A value in kB of a meminfo file (`MemTotal: 16 kB`, or with `Node 0 ` before it). */
 export function kibibytes(text: string | undefined, name: keyof typeof LINES): number | undefined {
