@@ -5,7 +5,6 @@ import { dropDuplicate } from "./duplicates.ts";
 import { DUPLICATE, LOCKED } from "./frame-table.ts";
 import { markLost } from "./migration-commit.ts";
 import type { Loss } from "./records.ts";
-import type { PageIndex } from "./units.ts";
 
 /** What went with a device that disappeared. */
 export interface Disappearance {
@@ -23,7 +22,8 @@ export function disappear(device: Device): Disappearance {
   device.gone = true;
   for (const memory of device.memories) memory.gone = true;
   for (const mirror of [...device.mirrors]) mirror.close();
-  const lost: Loss[] = [];
+  const when = device.core.host.now();
+  const pages: Loss[] = [];
   let duplicates = 0;
   let moving = 0;
   for (const memory of device.memories) {
@@ -31,10 +31,29 @@ export function disappear(device: Device): Disappearance {
       if ((memory.frames.mapCount[index] ?? 0) === 0) continue;
       if (memory.frames.is(index, LOCKED)) moving++;
       else if (memory.frames.is(index, DUPLICATE)) duplicates += loseDuplicate(device.core, memory, index);
-      else loseMappings(device.core, memory, index, lost);
+      else loseMappings(device.core, memory, index, when, pages);
     }
   }
+  const lost = joined(pages);
+  for (const loss of lost) device.core.records.lose(loss);
   return { lost, duplicates, moving };
+}
+
+/** Pages that follow each other in one space, as ranges. */
+function joined(pages: Loss[]): Loss[] {
+  pages.sort((a, b) => a.space - b.space || a.first - b.first);
+  const ranges: Loss[] = [];
+  for (const page of pages) {
+    const last = ranges[ranges.length - 1];
+    const follows =
+      last !== undefined &&
+      last.space === page.space &&
+      last.memory === page.memory &&
+      last.first + last.count === page.first;
+    if (follows) ranges[ranges.length - 1] = { ...last, count: last.count + 1 };
+    else ranges.push(page);
+  }
+  return ranges;
 }
 
 function loseDuplicate(core: Core, memory: DeviceMemory, index: number): number {
@@ -47,24 +66,16 @@ function loseDuplicate(core: Core, memory: DeviceMemory, index: number): number 
 }
 
 /** Other devices may map the page too (coherent memory): they are told first. Others may run meanwhile. */
-function loseMappings(core: Core, memory: DeviceMemory, index: number, lost: Loss[]): void {
+function loseMappings(core: Core, memory: DeviceMemory, index: number, when: number, lost: Loss[]): void {
   const { frames } = memory;
   while ((frames.mapCount[index] ?? 0) > 0 && !frames.is(index, LOCKED)) {
     const space = core.space(frames.spaceOf(index));
-    const page = frames.pageOf(index);
-    space.invalidate(page, page + 1, "clear");
-    if (space.table.maps(page, memory.base + index)) {
-      markLost(core, space, page);
-      append(lost, core.host.now(), memory.name, space.id, page);
+    const first = frames.pageOf(index);
+    space.invalidate(first, first + 1, "clear");
+    if (space.table.maps(first, memory.base + index)) {
+      markLost(core, space, first);
+      lost.push({ when, memory: memory.name, space: space.id, first, count: 1 });
     }
-    space.invalidated(page, page + 1);
+    space.invalidated(first, first + 1);
   }
-}
-
-function append(lost: Loss[], when: number, memory: string, space: number, page: PageIndex): void {
-  const last = lost[lost.length - 1];
-  const follows =
-    last !== undefined && last.space === space && last.memory === memory && last.first + last.count === page;
-  if (follows) lost[lost.length - 1] = { ...last, count: last.count + 1 };
-  else lost.push({ when, memory, space, first: page, count: 1 });
 }

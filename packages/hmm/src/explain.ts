@@ -35,8 +35,10 @@ export interface Explanation {
   readonly cause: string;
   /** Name of the place before the last move; null when there was none. */
   readonly from: string | null;
-  /** When the last move was, to 64 ns; null when there was none. */
+  /** When the last move was, to 64 ns: of the page that moved first; null when there was none. */
   readonly since: Nanoseconds | null;
+  /** The same of the page that moved last. */
+  readonly latest: Nanoseconds | null;
   /** Names of the device memories with read-only duplicates. */
   readonly duplicates: readonly string[];
   /** Why the driver holds them where they are; null when it does not. */
@@ -55,6 +57,7 @@ const NOTHING: Page = {
   cause: "none",
   from: null,
   since: null,
+  latest: null,
   duplicates: [],
   held: null,
   override: null,
@@ -127,6 +130,7 @@ function explainPage(core: Core, space: Space, chunk: Chunk, index: number): Pag
   const duplicates = (space.duplicates.get(chunk.first + index) ?? []).map(
     (duplicate) => core.memories.deviceOf(duplicate)?.name ?? "unknown",
   );
+  const since = cause === 0 ? null : chunk.when(index, core.host.now());
   return {
     where: core.places.name(space.table.placeOf(flags, frame)),
     state: stateOf(flags),
@@ -134,7 +138,8 @@ function explainPage(core: Core, space: Space, chunk: Chunk, index: number): Pag
     huge: chunk.order !== 0,
     cause: CAUSE_NAMES[cause] ?? "unknown",
     from: cause === 0 ? null : core.places.name(why >> 8 || NOWHERE),
-    since: cause === 0 ? null : chunk.when(index, core.host.now()),
+    since,
+    latest: since,
     duplicates,
     held: memory === null ? null : memory.heldFor(frame - memory.base),
     override: null,
@@ -162,7 +167,9 @@ function stateOf(flags: number): string {
 function append(runs: Explanation[], first: PageIndex, count: PageCount, page: Page): void {
   const last = runs[runs.length - 1];
   if (last !== undefined && last.first + last.count === first && alike(last, page)) {
-    runs[runs.length - 1] = { ...last, count: last.count + count };
+    const since = last.since === null || page.since === null ? null : Math.min(last.since, page.since);
+    const latest = last.latest === null || page.latest === null ? null : Math.max(last.latest, page.latest);
+    runs[runs.length - 1] = { ...last, count: last.count + count, since, latest };
   } else {
     runs.push({ first, count, ...page });
   }
@@ -176,7 +183,6 @@ function alike(a: Page, b: Page): boolean {
     a.huge === b.huge &&
     a.cause === b.cause &&
     a.from === b.from &&
-    a.since === b.since &&
     a.held === b.held &&
     a.override === b.override &&
     a.duplicates.join() === b.duplicates.join()

@@ -81,7 +81,7 @@ export function migrate(core: Core, ask: MigrateRequest): MoveReport {
     moveBatch(core, ask, page, stop - page, report);
     page = stop;
   }
-  return report;
+  return { moved: report.moved, kept: report.kept };
 }
 
 function moveBatch(

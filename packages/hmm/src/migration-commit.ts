@@ -107,8 +107,12 @@ export function restoreMappings(core: Core, frame: FrameNumber): void {
   const index = frame - frames.base;
   const memory = core.memories.deviceOf(frame);
   if (memory?.gone === true) {
+    const when = core.host.now();
     while ((frames.mapCount[index] ?? 0) > 0) {
-      markLost(core, core.space(frames.spaceOf(index)), frames.pageOf(index));
+      const space = frames.spaceOf(index);
+      const first = frames.pageOf(index);
+      markLost(core, core.space(space), first);
+      core.records.lose({ when, memory: memory.name, space, first, count: 1 });
     }
     return;
   }
@@ -128,7 +132,7 @@ function restoreEntry(core: Core, id: number, page: PageIndex, kind: number): vo
   core.host.sync(space, page, 1);
 }
 
-/** The page's content is gone with the memory that held it: the entry says so, and the loss is recorded. */
+/** The page's content is gone with the memory that held it: the entry says so. The caller records the loss. */
 export function markLost(core: Core, space: Space, page: PageIndex): void {
   const { table } = space;
   const chunk = table.at(page);
@@ -141,7 +145,6 @@ export function markLost(core: Core, space: Space, page: PageIndex): void {
   table.replace(chunk, index, LOST | ((chunk.flags[index] ?? 0) & (ANON | NO_ACCESS)), place);
   chunk.note(index, CAUSE.lost, place, now);
   core.statistics.lost++;
-  core.records.lose({ when: now, memory: memory?.name ?? "unknown", space: space.id, first: page, count: 1 });
   core.host.sync(space, page, 1);
 }
 

@@ -325,10 +325,16 @@ export class Migration {
     this.core.host.yield("migrate-copy");
   }
 
-  /** Writes the bytes of page `i` to the host page it goes to; a longer `source` while the destinations follow each other. */
+  /**
+   * Writes the bytes of page `i` to the host page it goes to; a longer `source` while the destinations follow each
+   * other. Throws ENODEV when the device they come from is gone.
+   */
   store(i: number, source: Uint8Array): void {
     this.#expectRun(i, source.length, this.destinations);
     const frame = this.destination(i);
+    // What a device says that has disappeared is not to be trusted.
+    if (this.source(i) >= FIRST_DEVICE_FRAME && this.source(i) !== NO_FRAME)
+      this.core.present(this.source(i));
     if (frame >= FIRST_DEVICE_FRAME) {
       throw new HmsError(
         "NO_HOST_PAGE",

@@ -1,6 +1,7 @@
 import type { Errno, Nanoseconds, PageCount, PageIndex } from "@hms/hmm";
 import type { CostModel } from "./costs.ts";
 import type { ModelFile } from "./file.ts";
+import type { Scheduler } from "./scheduler.ts";
 
 /** Protection of a mapping. */
 export type Protection = "none" | "r" | "rw";
@@ -51,6 +52,8 @@ export interface ModelHostOptions {
   readonly costs?: CostModel;
   /** Seed of the scheduler; default 1. */
   readonly seed?: number;
+  /** A scheduler that decides by other means, such as a plan; default: one that decides by `seed`. */
+  readonly scheduler?: Scheduler;
 }
 
 /** What a process is made of. */

@@ -95,7 +95,7 @@ export class ModelHost implements Host {
     this.costs = options.costs ?? simpleCosts();
     this.hugePages = options.hugePages ?? "madvise";
     this.reflink = options.reflink ?? "break";
-    this.scheduler = new Scheduler(options.seed ?? 1);
+    this.scheduler = options.scheduler ?? new Scheduler(options.seed ?? 1);
     this.#free = new FrameAllocator(this.framesCount, 1);
     this.#pool = new HugetlbPool(this.#reserve(options.hugetlbPool ?? (this.framesCount >= 16384 ? 16 : 0)));
     this.core = new Core(this);

@@ -267,7 +267,11 @@ export class ModelProcess implements ProcessFace {
     const errno = this.space.forkTo(space, (page) => this.#copyPinned(space, page));
     if (errno !== OK) {
       child.exit();
-      throw new HmsError("FORK_FAILED", errnoName(errno), `Forking failed: ${FORK_FAILURES.get(errno) ?? "unknown"}.`);
+      throw new HmsError(
+        "FORK_FAILED",
+        errnoName(errno),
+        `Forking failed: ${FORK_FAILURES.get(errno) ?? "unknown"}.`,
+      );
     }
     this.host.processes.add(child);
     return child;
