@@ -54,7 +54,7 @@ export const benchmarks: readonly Benchmark[] = [
         );
         return {
           ...times,
-          how: `${roots.length} captures; ours one process with its start, bundled, ${PEER} one each; medians of ${ROUNDS} in turns`,
+          how: `${roots.length} captures; ours one process with its start, bundled, ${PEER} one each; lower quartiles of ${ROUNDS} in turns`,
         };
       } finally {
         rmSync(scratch, { recursive: true });

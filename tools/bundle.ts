@@ -54,10 +54,12 @@ export async function bundle(): Promise<void> {
     plugins: [othersStayOutside, ownAddresses],
     logLevel: "silent",
   });
-  const inputs = [...Object.keys(built.metafile.inputs), relative(root, import.meta.filename)].map((path) => {
-    const { mtimeMs, size } = statSync(join(root, path));
-    return [path, mtimeMs, size];
-  });
+  const inputs = [...Object.keys(built.metafile.inputs), relative(root, import.meta.filename)].flatMap(
+    (path) => {
+      const { mtimeMs, size } = statSync(join(root, path));
+      return [path, mtimeMs, size];
+    },
+  );
   mkdirSync(dist, { recursive: true });
   writeBeside("hms.cjs", built.outputFiles[0]?.text ?? "");
   writeBeside("hms.inputs.json", JSON.stringify(inputs));

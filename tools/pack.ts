@@ -58,10 +58,9 @@ function isPublished(name: string, path: string): boolean {
 function bundledNeeds(): Record<string, string> {
   const inputs = JSON.parse(
     readFileSync(join(root, "packages/cli/dist/hms.inputs.json"), "utf8"),
-  ) as readonly (readonly [path: string])[];
-  const folders = new Set(
-    inputs.map(([path]) => /^(packages\/.*?)\/src\//.exec(path)?.[1] ?? "packages/cli"),
-  );
+  ) as readonly (string | number)[];
+  const paths = inputs.filter((one) => typeof one === "string");
+  const folders = new Set(paths.map((path) => /^(packages\/.*?)\/src\//.exec(path)?.[1] ?? "packages/cli"));
   const needs: Record<string, string> = {};
   for (const folder of folders) {
     const {

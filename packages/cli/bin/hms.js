@@ -43,9 +43,11 @@ function bundleIsFresh() {
   if (process.env.HMS_FROM_SOURCES) return false;
   try {
     const inputs = JSON.parse(fs.readFileSync(`${home}/dist/hms.inputs.json`, "utf8"));
-    for (const [path, mtimeMs, size] of inputs) {
-      const stats = fs.statSync(`${home}/../../${path}`, { throwIfNoEntry: false });
-      if (stats === undefined || stats.mtimeMs !== mtimeMs || stats.size !== size) return false;
+    const root = home.slice(0, -"packages/cli".length);
+    for (let i = 0; i < inputs.length; i += 3) {
+      const stats = fs.statSync(root + inputs[i], { throwIfNoEntry: false });
+      if (stats === undefined || stats.mtimeMs !== inputs[i + 1] || stats.size !== inputs[i + 2])
+        return false;
     }
     return fs.existsSync(bundlePath);
   } catch {
