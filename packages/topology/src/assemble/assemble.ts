@@ -37,8 +37,8 @@ export function assemble(facts: Facts, input: MachineInput, name: string = defau
 
   const initiatorIds = unique(initiatorFacts, "initiator", warnings);
   const targetIds = unique(targetFacts, "target", warnings);
-  // A spec states what reaches what; elsewhere every CPU can use every NUMA node.
-  const implicit = input.kind !== "spec" && facts.linkFacts.length === 0;
+  // A machine that states its links states all of them; elsewhere every CPU can use every NUMA node.
+  const implicit = facts.linkFacts.length === 0;
   const cells = fillCells(facts, [...initiatorIds.keys()], [...targetIds.keys()], implicit);
   const grouped: LinkFact[] = groupLinks(cells).map((group, i) => {
     const combination = cells.combinations[group.combination];
@@ -137,7 +137,9 @@ function nodeTargets(facts: Facts): TargetFact[] {
 
 function nodeInitiators(facts: Facts): InitiatorFact[] {
   const stated = new Set(facts.initiatorFacts.map((fact) => fact.id));
+  const offline = IndexSet.of(facts.processors.filter(({ online }) => !online).map(({ index }) => index));
   return facts.nodes
+    .map((node) => ({ ...node, cpus: node.cpus.intersects(offline) ? node.cpus.andNot(offline) : node.cpus }))
     .filter(
       (node) =>
         node.online && (!node.cpus.isEmpty || node.genericInitiator) && !stated.has(`node${node.index}`),

@@ -14,6 +14,18 @@ export function findInitiator(machine: Machine, name: string): Initiator {
   const found =
     index.get(wanted) ?? index.get(lower) ?? index.get(`0000:${lower}`) ?? numberedInitiator(machine, lower);
   if (found !== undefined) return found;
+  const cpu = offlineCpu(machine, lower);
+  if (cpu !== null) {
+    throw new HmsError(
+      "INITIATOR_UNKNOWN",
+      "ENOENT",
+      `Look up initiator ${JSON.stringify(wanted)}: CPU ${cpu} of ${machine.name} ${machine.processors.find(({ index }) => index === cpu)?.online === false ? "is offline" : "is in no NUMA node"}; name one of the nodes ${machine.initiators
+        .filter((one) => one.class === "cpu")
+        .slice(0, 8)
+        .map((one) => one.id)
+        .join(", ")}`,
+    );
+  }
   const names = machine.initiators.flatMap((one) => [one.id, ...one.aliases]);
   throw new HmsError(
     "INITIATOR_UNKNOWN",
@@ -29,6 +41,13 @@ function numberedInitiator(machine: Machine, name: string): Initiator | undefine
   const number = Number(digits);
   if (kind === "uid") return machine.initiators.find((one) => one.uid === number);
   return machine.initiators.find((one) => one.class === "cpu" && one.cpus.has(number));
+}
+
+/** The number of a CPU that the machine has but no initiator, or null. */
+function offlineCpu(machine: Machine, name: string): number | null {
+  const digits = /^(?:cpu|pu):?(\d{1,9})$/.exec(name)?.[1];
+  const found = machine.processors.find(({ index }) => digits !== undefined && index === Number(digits));
+  return found?.index ?? null;
 }
 
 const nameIndexes = new WeakMap<Machine, ReadonlyMap<string, Initiator>>();
@@ -74,7 +93,7 @@ export function findTarget(machine: Machine, id: string): Target {
 
 /** "did you mean …" with the nearest names, or all of a few, for an error's last words. */
 function suggestion(wanted: string, names: readonly string[]): string {
-  if (names.length === 0) return "it has none at all";
+  if (names.length === 0) return "it has none at all: see what `hms topo` shows of it";
   const near = nearest(wanted, names);
   const list = near.length > 0 ? near : names.slice(0, 8);
   const more = near.length === 0 && names.length > list.length ? ", …" : "";

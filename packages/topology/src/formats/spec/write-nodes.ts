@@ -82,8 +82,9 @@ function followsFromNode(machine: Machine, initiator: Initiator): boolean {
   const node = machine.nodes.find((one) => `node${one.index}` === id);
   if (node === undefined || numaNode !== node.index || pciAddress !== null || aliases.length > 0)
     return false;
-  if (!initiator.cpus.equals(node.cpus)) return false;
-  if (node.cpus.isEmpty) return initiator.class === "generic" && initiator.label === "generic initiator";
+  const offline = IndexSet.of(machine.processors.filter((one) => !one.online).map((one) => one.index));
+  if (!initiator.cpus.equals(node.cpus.andNot(offline))) return false;
+  if (initiator.cpus.isEmpty) return initiator.class === "generic" && initiator.label === "generic initiator";
   const around = machine.groups.find((one) => one.type === "package" && one.cpus.intersects(node.cpus));
   return (
     initiator.class === "cpu" && initiator.label === (around?.info.CPUModel ?? machine.info.CPUModel ?? null)
