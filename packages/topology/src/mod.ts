@@ -1,5 +1,6 @@
 export { type DiscoverOptions, discover, discoverLive } from "./discover.ts";
 export { discoverTree } from "./discover-tree.ts";
+export { FORMATS, type Format, saveMachine, type WriteOptions, write } from "./lazy/mod.ts";
 export { type ErrnoName, HmsError } from "./model/error.ts";
 export type * from "./model/facts.ts";
 export { IndexSet } from "./model/index-set.ts";
@@ -13,4 +14,5 @@ export { renderDot } from "./render/dot.ts";
 export { type MatrixOptions, renderMatrix } from "./render/matrix.ts";
 export { renderSvg } from "./render/picture/svg.ts";
 export { renderText, type TextOptions } from "./render/text.ts";
+export type { Saved, SaveOptions } from "./save/save.ts";
 export type { FileTree } from "./tree/tree.ts";

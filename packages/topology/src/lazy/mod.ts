@@ -31,8 +31,23 @@ export async function discover(source?: string | FileTree, options?: DiscoverOpt
   return module.discover(source, options);
 }
 
-/** A machine as text of the given format. */
-export async function write(machine: Machine, format: Format, options: WriteOptions): Promise<string> {
+/**
+ * A machine as text of the given format: `text` for a terminal, `json` (with a published schema), `svg`, `dot` for
+ * Graphviz, `hwloc-xml`, or `yaml` (a spec). `discover` reads JSON, hwloc XML and YAML again.
+ *
+ * Errors: `NOT_EXPRESSIBLE` (EOPNOTSUPP) when hwloc XML has no way to say what the machine is.
+ *
+ * @example
+ * ```ts
+ * import { discover, write } from "@hms/topology";
+ * const picture = await write(await discover("xeon-max"), "svg");
+ * ```
+ */
+export async function write(
+  machine: Machine,
+  format: Format,
+  options: WriteOptions = { colour: false, width: 100 },
+): Promise<string> {
   switch (format) {
     case "text":
       return (await import("../render/text.ts")).renderText(machine, options);
