@@ -70,6 +70,7 @@ function moveOut(
 export function runOut(memory: DeviceMemory, migration: Migration): void {
   try {
     if (migration.collected > 0) memory.ops.migrateToHost(migration);
+    if (!migration.filling) throw new Error("it took a step of the migration that is the core's");
   } catch (error) {
     memory.device.failed("migrateToHost", error);
     migration.abort();

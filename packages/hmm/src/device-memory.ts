@@ -61,7 +61,7 @@ export class DeviceMemory implements Disposable {
 
   /** Whether a frame number is one of this memory's. */
   holds(frame: FrameNumber): boolean {
-    return frame >= this.base && frame < this.base + this.pages;
+    return Number.isInteger(frame) && frame >= this.base && frame < this.base + this.pages;
   }
 
   /** Holds a page where it is (a buffer that is scanned out): no migration takes it until `unhold`. */

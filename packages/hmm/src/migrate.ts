@@ -219,6 +219,7 @@ function runIn(to: DeviceMemory, migration: Migration): void {
   }
   try {
     if (migration.collected > 0) to.ops.migrateToDevice(migration);
+    if (!migration.filling) throw new Error("it took a step of the migration that is the core's");
   } catch (error) {
     to.device.failed("migrateToDevice", error);
     migration.abort();

@@ -111,6 +111,11 @@ export class Migration {
     return this.#stage !== IDLE;
   }
 
+  /** Whether it is set up and waits for destinations. */
+  get filling(): boolean {
+    return this.#stage === COLLECTED;
+  }
+
   /**
    * Step 1. OK even if nothing could be taken. EINVAL: the range is not inside one region, or has no pages, or more
    * than the capacity, or the region's pages do not migrate (hugetlb, DAX, inserted pages, registers); EFAULT: the
@@ -283,7 +288,7 @@ export class Migration {
 
   /** Takes host memory for page `i`; false when there is none. */
   takeHostPage(i: number): boolean {
-    this.#expectMoving(i);
+    this.#expectHome(i);
     const frame = this.core.host.allocate(this.#spaceOf(i), false);
     if (frame === NO_FRAME) {
       this.reasons[i] = LOSS.noMemory;
@@ -296,7 +301,7 @@ export class Migration {
 
   /** Takes 2 MiB of host memory at once for pages `i` to `i + 511`, which are `huge`; false when there is none. */
   takeHugeHostPage(i: number): boolean {
-    this.#expectMoving(i);
+    this.#expectHome(i);
     if (!this.huge(i))
       throw new HmsError("NOT_HUGE", "EINVAL", `Page ${i} of the migration does not begin a huge page.`);
     const frame = this.core.host.allocate(this.#spaceOf(i), true);
@@ -417,6 +422,16 @@ export class Migration {
   #expectMoving(i: number): void {
     if (this.#stage === COLLECTED && this.moving(i)) return;
     throw new HmsError("NOT_MOVING", "EINVAL", `Page ${i} of the migration does not move, or not now.`);
+  }
+
+  #expectHome(i: number): void {
+    this.#expectMoving(i);
+    if (this.to === null) return;
+    throw new HmsError(
+      "WRONG_DIRECTION",
+      "EINVAL",
+      `Taking a host page for page ${i} failed: the migration goes to ${this.to.name} (setDestination).`,
+    );
   }
 
   #expectRun(i: number, bytes: number, frames: Uint32Array): void {
