@@ -45,7 +45,7 @@ export const topo: Command = {
   ],
   notes: [
     "An input is a folder with sys/ and proc/ or an archive of one (.tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst), hwloc XML, JSON that hms wrote, a spec in YAML, the name of a machine that ships with hms, or a spec in one line.",
-    "Numbers that nobody states are shown as unknown, never as 0. JSON follows the schema topology.schema.json of the package @hms/topology.",
+    "Numbers that nobody states are shown as unknown, never as 0. JSON follows schema/topology-1.schema.json of the package @hms/topology.",
   ],
   examples: [
     ["hms topo", "this machine"],
