@@ -20,6 +20,8 @@ export class ExclusiveRange {
   count: PageCount = 0;
   /** The frame of each page, NO_FRAME for those that were not obtained. */
   readonly frames: Uint32Array;
+  /** Pages from the first on that could be faulted in for writing; `take` looks at none behind. */
+  faulted: PageCount = 0;
   #space: Space | null = null;
   readonly #locked: Uint32Array;
 
@@ -72,9 +74,11 @@ export class ExclusiveRange {
   }
 
   #takePages(mirror: Mirror, space: Space): Errno {
+    this.faulted = 0;
     for (let i = 0; i < this.count; i++) {
       const errno = faultForWrite(space, this.first + i);
       if (errno !== OK) return i === 0 ? errno : OK;
+      this.faulted = i + 1;
       const frame = takePage(mirror, space, this.first + i);
       this.frames[i] = frame;
       this.#locked[i] = frame;
@@ -119,6 +123,7 @@ export class ExclusiveRange {
 
 /** As a write by the CPU would: until the entry is writable. */
 function faultForWrite(space: Space, page: PageIndex): Errno {
+  space.splitMapping(page);
   for (let attempt = 0; attempt < FAULTS_PER_PAGE_LIMIT; attempt++) {
     const region = space.regions.at(page);
     if (region === null || !region.mirrorable || !region.writable) return EFAULT;

@@ -220,7 +220,7 @@ function seize(m: Migration, space: Space, chunk: Chunk, index: number, i: numbe
   const reason = barrier(frames, frame - frames.base);
   if (reason !== LOSS.none) return reason;
   const compound = frames.is(frame - frames.base, HEAD | TAIL) && !m.takingHuge;
-  if (compound && !m.core.host.split(frame)) return LOSS.compound;
+  if (compound && (hasExclusive(chunk) || !m.core.host.split(frame))) return LOSS.compound;
   if (((chunk.flags[index] ?? 0) & DUPLICATED) !== 0) dropDuplicates(space, chunk.first + index);
   frames.set(frame - frames.base, LOCKED);
   const flags = chunk.flags[index] ?? 0;
@@ -228,6 +228,14 @@ function seize(m: Migration, space: Space, chunk: Chunk, index: number, i: numbe
   m.sources[i] = frame;
   m.status[i] = MIGRATES | IS_SEIZED | ((flags & WRITE) === 0 ? 0 : IS_WRITABLE);
   return LOSS.none;
+}
+
+/** A huge page cannot be split while a device has a part of it for itself. */
+function hasExclusive(chunk: Chunk): boolean {
+  for (let index = 0; index < HUGE_PAGES; index++) {
+    if (((chunk.flags[index] ?? 0) & KIND) === EXCLUSIVE) return true;
+  }
+  return false;
 }
 
 /** Makes a page read-only and marks it, so that a write meanwhile shows. */

@@ -269,13 +269,39 @@ function writeFault(host: ModelHost, space: Space, region: Region, page: PageInd
     collapseDuplicates(space, page);
     return OK;
   }
-  if ((flags & ZERO) !== 0) return copyOnWrite(host, space, region, page, cause);
+  if ((flags & ZERO) !== 0) {
+    return writeHugeZero(host, space, page, cause) ? OK : copyOnWrite(host, space, region, page, cause);
+  }
   if (region.shared) return writeShared(host, space, region, page);
   const frames = host.core.memories.tableOf(frame);
   const alone = frames.mapCount[frame - frames.base] === 1;
   if ((flags & ANON) === 0 || !alone) return copyOnWrite(host, space, region, page, cause);
   reuse(space, page);
   return OK;
+}
+
+/** A write to the huge page of zeros gets a huge page of its own, if there is one; false when not. */
+function writeHugeZero(host: ModelHost, space: Space, page: PageIndex, cause: Cause): boolean {
+  if ((space.table.at(page)?.order ?? 0) === 0 || !space.mayGrow(HUGE_PAGES)) return false;
+  const frame = host.allocate(space, true);
+  if (frame === NO_FRAME) return false;
+  const first = page - (page % HUGE_PAGES);
+  space.invalidate(first, first + HUGE_PAGES, "clear");
+  // Others ran meanwhile: the chunk may be another one, or serve other pages.
+  const chunk = space.table.at(page);
+  const still = chunk !== null && chunk.order !== 0 && ((chunk.flags[0] ?? 0) & ZERO) !== 0;
+  if (still) {
+    host.clear(frame, HUGE_PAGES);
+    for (let index = 0; index < HUGE_PAGES; index++) {
+      space.exchange(first + index, HOST | ANON | WRITE | DIRTY, frame + index, cause, NOWHERE);
+    }
+    chunk.order = HUGE_ORDER;
+    host.sync(space, first, HUGE_PAGES);
+  } else {
+    host.giveBackHuge(frame);
+  }
+  space.invalidated(first, first + HUGE_PAGES);
+  return still;
 }
 
 /** Nobody else has it: it becomes writable where it is, a huge page as a whole if that is so of all of it. */

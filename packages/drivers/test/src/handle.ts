@@ -321,15 +321,16 @@ export class TestHandle implements MirrorOps, Disposable {
       const errno = kit.exclusive.take(this.mirror, first + done, pages);
       // The kernel's driver has one answer for whatever was in the way.
       if (errno !== OK) return failure(errno === EFAULT ? EBUSY : errno);
-      const all = kit.exclusive.obtained === pages;
+      // As the kernel's driver: what was obtained is used only if all pages could be faulted in.
+      const { faulted, frames, obtained } = kit.exclusive;
       this.mirror.lock();
-      for (let i = 0; all && i < pages; i++) {
-        this.table.set(first + done + i, kit.exclusive.frames[i] ?? NO_FRAME, MAY_ATOMIC);
+      for (let i = 0; faulted === pages && i < pages; i++) {
+        const frame = frames[i] ?? NO_FRAME;
+        if (frame !== NO_FRAME) this.table.set(first + done + i, frame, MAY_ATOMIC);
       }
       this.mirror.unlock();
       kit.exclusive.release();
-      // Pages of a batch that was obtained in part stay exclusive, but the device does not use them.
-      if (!all) return failure(EBUSY);
+      if (obtained < pages) return failure(EBUSY);
     }
     return this.#readBack(first, count, buffer);
   }
