@@ -142,7 +142,7 @@ test("wrong destinations on the way in: an error with a code, every page where i
     ["more pages than there are", "BAD_COPY", (m) => m.load(3, new Uint8Array(2 * PAGE_BYTES))],
     ["pages apart", "BAD_COPY", (m) => m.load(1, new Uint8Array(3 * PAGE_BYTES))],
     ["bytes for the host", "NO_HOST_PAGE", (m) => m.store(0, new Uint8Array(PAGE_BYTES))],
-    ["a huge page that is none", "NOT_HUGE", (m) => m.takeHugeHostPage(0)],
+    ["a huge page that is none", "WRONG_DIRECTION", (m) => m.takeHugeHostPage(0)],
     ["steps out of order", "MIGRATION_STEP", (m) => m.finalize()],
     [
       "a second setup",

@@ -123,10 +123,10 @@ export class ExclusiveRange {
 
 /** As a write by the CPU would: until the entry is writable. */
 function faultForWrite(space: Space, page: PageIndex): Errno {
-  space.splitMapping(page);
   for (let attempt = 0; attempt < FAULTS_PER_PAGE_LIMIT; attempt++) {
     const region = space.regions.at(page);
     if (region === null || !region.mirrorable || !region.writable) return EFAULT;
+    if (region.kind !== "hugetlb") space.splitMapping(page);
     const flags = space.table.flagsAt(page);
     const kind = flags & KIND;
     if ((kind === HOST || kind === COHERENT) && (flags & (WRITE | NO_ACCESS)) === WRITE) return OK;
@@ -139,7 +139,6 @@ function faultForWrite(space: Space, page: PageIndex): Errno {
 /** Takes one page that is writable; NO_FRAME when it is not of the kind, or someone has it. */
 function takePage(mirror: Mirror, space: Space, page: PageIndex): number {
   const { core, table } = space;
-  space.splitMapping(page);
   const frame = table.frameAt(page);
   const frames = core.memories.tableOf(frame);
   const index = frame - frames.base;
