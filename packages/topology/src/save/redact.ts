@@ -4,7 +4,13 @@ import type { MemoryEntry } from "../tree/memory.ts";
 export interface Secrets {
   /** The host's name, whole and without its domain. */
   readonly hostNames: readonly string[];
+  /** Text of /proc/self/cgroup: groups are named after users, containers and pods. */
+  readonly cgroups?: string;
 }
+
+/** Names of control groups that are the same everywhere. */
+const GENERAL_GROUP =
+  /^(?:user|system|machine|init|session|app|background|kubepods(?:-besteffort|-burstable)?)\.(?:slice|scope)$|^(?:docker|lxc|podman|kubepods|besteffort|burstable|libpod_parent|system|user)$/;
 
 /** Bytes of a PCI function's configuration that are kept: what comes after holds the serial number of the device. */
 const PCI_CONFIG_BYTES = 256;
@@ -12,7 +18,7 @@ const PCI_CONFIG_BYTES = 256;
 const HOST_NAME_LENGTH_MIN = 4;
 /** Files whose whole content names one machine. */
 const SECRET_FILE =
-  /(^|[/_-])(serial(_?number|-number|no)?|uuid|guid|node_guid|sys_image_guid|asset_tag|hostname|domainname|wwid|wwn|unique_id|vpd[^/]*|raw|machine-id|boot_id)$/i;
+  /(^|[/_-])(serial(_?number|-number|no)?|uuid|guid|node_guid|sys_image_guid|asset_tag|hostname|domainname|wwid|wwn|unique_id|vpd[^/]*|raw|machine-id|boot_id|subsysnqn|nqn|hostnqn|hostid|alt_name)$|(^|\/)nfit\/id$/i;
 /** Files in which a number of four parts is a version, not an address in a network. */
 const VERSION_FILE = /(version|revision|rev|fw[^/]*|firmware[^/]*|information|modalias|cpuinfo)$/i;
 /** `name: value` lines that name one machine. */
@@ -38,6 +44,8 @@ const CGROUP_MOUNT = /^\S+ \S+ (?:cgroup2?|cpuset) /;
  */
 export class Redactor {
   readonly #hostNames: RegExp | undefined;
+  /** New names of control groups. */
+  readonly #groups: ReadonlyMap<string, string>;
   /** New names of what was named by its address, in the order of appearance. */
   readonly #renamed = new Map<string, string>();
 
@@ -45,7 +53,15 @@ export class Redactor {
     const names = secrets.hostNames
       .filter((name) => name.length >= HOST_NAME_LENGTH_MIN && name.toLowerCase() !== "localhost")
       .map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-    if (names.length > 0) this.#hostNames = new RegExp(`(?<![\\w-])(?:${names.join("|")})(?![\\w-])`, "gi");
+    if (names.length > 0)
+      this.#hostNames = new RegExp(`(?<![a-z0-9-])(?:${names.join("|")})(?![a-z0-9-])`, "gi");
+    const groups = new Set(
+      (secrets.cgroups ?? "")
+        .split("\n")
+        .flatMap((line) => line.split(":").slice(2).join(":").split("/"))
+        .filter((name) => name !== "" && !GENERAL_GROUP.test(name)),
+    );
+    this.#groups = new Map([...groups].map((name, i) => [name, `group${i + 1}`]));
   }
 
   path(path: string): string {
@@ -111,7 +127,11 @@ export class Redactor {
       }
       return renamed;
     });
-    const clean = named.replace(MAC, zeros).replace(UUID, zeros);
+    const regrouped =
+      this.#groups.size === 0 || !named.includes("/")
+        ? named
+        : named.replace(/(?<=\/)[^/\n]+/g, (part) => this.#groups.get(part) ?? part);
+    const clean = regrouped.replace(MAC, zeros).replace(UUID, zeros);
     return this.#hostNames === undefined ? clean : clean.replace(this.#hostNames, "host");
   }
 }

@@ -56,12 +56,21 @@ export async function saveStore(
   options: SaveOptions & { readonly hostNames: readonly string[]; readonly notes: string },
 ): Promise<Saved> {
   const store = record(source, options);
-  const redactor = new Redactor({ hostNames: options.hostNames });
+  const groups = store.kept.get("proc/self/cgroup");
+  const redactor = new Redactor({
+    hostNames: options.hostNames,
+    cgroups: groups === undefined ? "" : textOf(groups),
+  });
   const entries = new Map<string, MemoryEntry>();
   for (const [path, entry] of store.kept) entries.set(redactor.path(path), redactor.entry(path, entry));
   const unreadable = [...store.unreadable].filter(([, code]) => code === "EACCES" || code === "EPERM");
   const archive = await packed(entries, about(unreadable.map(([path]) => redactor.path(path))));
   return { archive, files: entries.size, unreadable: unreadable.map(([path]) => path) };
+}
+
+function textOf(entry: MemoryEntry): string {
+  if (typeof entry === "string") return entry;
+  return entry instanceof Uint8Array ? Buffer.from(entry).toString("utf8") : "";
 }
 
 /** Reads the machine as a capture would be read, and keeps what that takes. */
