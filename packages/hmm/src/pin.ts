@@ -1,6 +1,6 @@
 import { CAUSE } from "./cause.ts";
 import { COHERENT, HOST, KIND, NO_ACCESS, WRITE, ZERO } from "./entry.ts";
-import { EAGAIN, EBUSY, EFAULT, ENOMEM, type Errno, OK } from "./errno.ts";
+import { EAGAIN, EBUSY, EFAULT, EIO, ENOMEM, type Errno, OK } from "./errno.ts";
 import { LOCKED } from "./frame-table.ts";
 import { FAULTS_PER_PAGE_LIMIT } from "./limits.ts";
 import type { Space } from "./space.ts";
@@ -28,7 +28,8 @@ export function pin(space: Space, page: PageIndex, options: { write: boolean; lo
     const reachable = (kind === HOST || kind === COHERENT) && (flags & NO_ACCESS) === 0;
     if (!reachable || (options.write && (flags & WRITE) === 0)) {
       const errno = core.host.fault(space, page, options.write, CAUSE.pin);
-      if (errno !== OK) return failed(errno);
+      // What a CPU would get SIGBUS for is a bad address to whoever pins, as to get_user_pages.
+      if (errno !== OK) return failed(errno === EIO ? EFAULT : errno);
     } else if (kind === COHERENT && options.long) {
       const errno = core.bringHome(space, page, CAUSE.pin);
       if (errno !== OK) return failed(errno === EAGAIN || errno === ENOMEM ? errno : EBUSY);

@@ -1,0 +1,114 @@
+import { Generator } from "./generate.ts";
+import { type Profile, profileOf } from "./profile.ts";
+import { Program } from "./program.ts";
+import { Run } from "./run.ts";
+import { TortureFailure, World } from "./world.ts";
+
+/** After so many operations everything is looked at. */
+const LOOK_EVERY = 256;
+
+/** How a seed ended. */
+export interface SeedReport {
+  readonly seed: number;
+  /** Operations done, those within others too. */
+  readonly steps: number;
+  readonly succeeded: number;
+  readonly failure: Failure | null;
+  readonly statistics: Readonly<Record<string, number>>;
+}
+
+export interface Failure {
+  /** Number of the operation, from 1. */
+  readonly step: number;
+  /** The operation, in words. */
+  readonly operation: string;
+  readonly message: string;
+  readonly program: Program;
+  readonly profile: Profile;
+}
+
+export interface SeedOptions {
+  readonly seed: number;
+  readonly steps: number;
+  readonly devices?: number;
+  /** Looks at everything after so many operations. */
+  readonly lookEvery?: number;
+  /** Called now and then. */
+  readonly onProgress?: (steps: number) => void;
+  /** Called with the world before it is used, to break it on purpose. */
+  readonly prepare?: (world: World) => void;
+}
+
+/** Tortures one seed's world. */
+export function tortureSeed(options: SeedOptions): SeedReport {
+  const { seed, steps, devices, lookEvery = LOOK_EVERY, onProgress, prepare } = options;
+  const profile = profileOf(seed, devices);
+  const world = new World(profile);
+  prepare?.(world);
+  const program = new Program();
+  const run = new Run(world, program);
+  const generator = new Generator(world, seed);
+  let at = 0;
+  let looked = 0;
+  let failure: Failure | null = null;
+  try {
+    while (run.done < steps) {
+      at = program.length;
+      generator.next(program);
+      run.step(at, program.length);
+      if (run.done - looked >= lookEvery) {
+        looked = run.done;
+        run.verifyAll();
+        onProgress?.(run.done);
+      }
+    }
+    run.verifyAll();
+    run.finish();
+  } catch (error) {
+    failure = failureOf(error, at, program, profile);
+  }
+  return {
+    seed,
+    steps: run.done,
+    succeeded: run.succeeded,
+    failure,
+    statistics: { ...world.host.core.statistics },
+  };
+}
+
+/** Does a program again, and looks at everything after each operation. */
+export function replay(program: Program, profile: Profile, prepare?: (world: World) => void): Failure | null {
+  const world = new World(profile);
+  prepare?.(world);
+  const run = new Run(world, program);
+  let at = 0;
+  try {
+    while (at < program.length) {
+      let end = at + 1;
+      while (end < program.length && program.parent(end) >= 0) end++;
+      run.step(at, end);
+      run.verifyAll();
+      at = end;
+    }
+    run.finish();
+    return null;
+  } catch (error) {
+    return failureOf(error, at, program, profile);
+  }
+}
+
+function failureOf(error: unknown, at: number, program: Program, profile: Profile): Failure {
+  const known = error instanceof TortureFailure;
+  const message = known
+    ? error.message
+    : error instanceof Error
+      ? (error.stack ?? error.message)
+      : String(error);
+  return {
+    step: at + 1,
+    operation: program.describe(Math.min(at, program.length - 1)),
+    message,
+    program,
+    profile,
+  };
+}
