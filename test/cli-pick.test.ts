@@ -96,7 +96,12 @@ describe("hms pick", () => {
     const { code, out, err } = hms(["pick", "--input", capture, "--for", "node0", "--size", "1PiB"]);
     assert.equal(code, 1);
     assert.match(out, /Not usable[\s\S]*node0/);
-    assert.match(err, /^hms: No target of capture suits; .*\n$/);
+    assert.match(err, /^hms: No target of capture suits; .*\n$/m);
+    assert.match(
+      err,
+      /^hms: warning: sys\/class\/kfd/m,
+      "what is odd about the machine is told with any advice",
+    );
   });
 
   test("tells a person the same", () => {

@@ -37,6 +37,7 @@ async function runCommand(
   const command = await entry.load();
   const { options, operands } = parseOptions(args, [...command.options, ...COMMON]);
   if (options.has("help")) return await showHelp(entry, command, console);
+  if (options.has("version")) return await showVersion(console);
   console.colourWhen(options.get("color"));
   const takesMore = command.operands.at(-1)?.endsWith("…") === true;
   if (operands.length > command.operands.length && !takesMore)
@@ -45,12 +46,8 @@ async function runCommand(
 }
 
 async function withoutCommand(args: readonly string[], console: ProcessConsole): Promise<number> {
-  if (args.includes("--version") || args.includes("-V")) {
-    const { version } = await import("./version.ts");
-    console.write(`hms ${version()}\n`);
-    return EXIT_DONE;
-  }
-  const { options } = parseOptions(args, [{ name: "version", help: "show the version" }, ...COMMON]);
+  const { options } = parseOptions(args, COMMON);
+  if (options.has("version")) return await showVersion(console);
   const { overview } = await import("./help.ts");
   if (options.has("help")) {
     console.write(overview());
@@ -58,6 +55,12 @@ async function withoutCommand(args: readonly string[], console: ProcessConsole):
   }
   console.note(overview().trimEnd());
   return EXIT_USAGE;
+}
+
+async function showVersion(console: ProcessConsole): Promise<number> {
+  const { version } = await import("./version.ts");
+  console.write(`hms ${version()}\n`);
+  return EXIT_DONE;
 }
 
 async function helpOn(args: readonly string[], console: ProcessConsole): Promise<number> {

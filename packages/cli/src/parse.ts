@@ -9,11 +9,13 @@ export const COMMON: readonly OptionSpec[] = [
     help: "colour the output: auto (on a terminal, unless NO_COLOR is set), always, never",
   },
   { name: "help", help: "show this help" },
+  { name: "version", help: "show the version" },
 ];
 
 /** Other spellings. */
 const ALIASES: Readonly<Record<string, string>> = {
   "-h": "--help",
+  "-V": "--version",
   "--colour": "--color",
   "--no-color": "--color=never",
   "--no-colour": "--color=never",

@@ -12,5 +12,10 @@ export function discoverTree(tree: FileTree, input: MachineInput): Machine {
   };
   for (const source of SOURCES) source.discover({ tree, facts, warn });
   facts.warnings.push(...tree.warnings);
+  if (facts.processors.length === 0 && facts.nodes.length === 0 && facts.pci.length === 0)
+    warn(
+      "",
+      "nothing of a machine was found: neither CPUs nor memory nor devices; is this a capture of one?",
+    );
   return assemble(facts, input);
 }

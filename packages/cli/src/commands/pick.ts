@@ -1,6 +1,6 @@
 import { best, units } from "@hms/topology/lazy";
 import { type Command, type Console, EXIT_DONE, EXIT_FAILED, type Options, UsageError } from "../command.ts";
-import { INPUT_OPTION, openMachine } from "../input.ts";
+import { INPUT_OPTION, openMachine, tellWarnings } from "../input.ts";
 
 const ORDERS = ["bandwidth", "latency", "capacity"] as const;
 const FORMATS = ["text", "json"] as const;
@@ -49,6 +49,7 @@ export const pick: Command = {
     const json = options.get("format") === "json";
     const request = { by, size: size ?? null, machine: machine.name };
     console.write(json ? pickJson(found) : await pickText(found, request, console));
+    tellWarnings(machine, console);
     if (found.targets.length > 0) return EXIT_DONE;
     console.note(
       `hms: No target of ${machine.name} suits; see the reasons, and ask for less or for other initiators.`,

@@ -75,7 +75,8 @@ export const topo: Command = {
       : await write(machine, format, view);
     if (output === undefined || output === "-") console.write(text);
     else (await import("../output.ts")).writeWhole(output, text);
-    if (format !== "text" && format !== "json") tellWarnings(machine, console);
+    // Text and JSON of a machine hold its warnings; a matrix does not.
+    if (options.has("matrix") || (format !== "text" && format !== "json")) tellWarnings(machine, console);
     return EXIT_DONE;
   },
 };
