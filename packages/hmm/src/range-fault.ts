@@ -2,20 +2,15 @@ import { CAUSE } from "./cause.ts";
 import type { Chunk } from "./chunk.ts";
 import { COHERENT, DUPLICATED, EMPTY, HOST, KIND, LOST, MOVING, PRIVATE, WRITE } from "./entry.ts";
 import { EAGAIN, EBUSY, EFAULT, EPERM, type Errno, OK } from "./errno.ts";
-import {
-  ERROR,
-  type FaultRange,
-  ORDER_SHIFT,
-  REQUEST_FAULT,
-  REQUEST_WRITE,
-  VALID,
-  WRITABLE,
-} from "./fault-range.ts";
+import { ERROR, type FaultRange, ORDER_SHIFT, REQUEST_FAULT, REQUEST_WRITE, VALID } from "./fault-range.ts";
 import { FAULTS_PER_PAGE_LIMIT } from "./limits.ts";
 import type { Mirror } from "./mirror.ts";
 import type { Region } from "./region.ts";
 import type { Space } from "./space.ts";
 import { HUGE_PAGES, NO_FRAME, type PageIndex } from "./units.ts";
+
+/** An entry's `WRITE` is a result's `WRITABLE`, so many bits to the right. */
+const WRITE_TO_WRITABLE = 3;
 
 /**
  * Walks the page table over a range, in order of address, and faults in what is asked for (the kernel's
@@ -153,21 +148,29 @@ function scanChunk(
   const order = chunk.order << ORDER_SHIFT;
   const shift = chunk.first - first;
   const stop = to - chunk.first;
+  const chunkFrames = chunk.frames;
   for (let index = from - chunk.first; index < stop; index++) {
     const i = index + shift;
-    const request = ((requests[i] ?? 0) & requestMask) | defaultRequest;
+    const request = requestMask === 0 ? defaultRequest : ((requests[i] ?? 0) & requestMask) | defaultRequest;
     const entry = flags[index] ?? EMPTY;
-    const kind = entry & KIND;
-    const present =
-      kind === HOST || kind === COHERENT || (kind === PRIVATE && isOwn(mirror, space, chunk, index));
-    const result = present ? ((entry & WRITE) === 0 ? VALID : VALID | WRITABLE) : 0;
-    if ((request & REQUEST_FAULT) !== 0 && (request & ~result & (VALID | WRITABLE)) !== 0)
-      return chunk.first + index;
+    let result = 0;
+    if ((entry & (KIND | DUPLICATED)) === HOST) {
+      result = VALID | ((entry & WRITE) >> WRITE_TO_WRITABLE);
+      frames[i] = chunkFrames[index] ?? NO_FRAME;
+    } else if (isValid(mirror, space, chunk, index)) {
+      result = VALID | ((entry & WRITE) >> WRITE_TO_WRITABLE);
+      frames[i] = nearest(mirror, space, chunk, index);
+    }
+    if ((request & REQUEST_FAULT) !== 0 && (request & ~result) !== 0) return chunk.first + index;
     results[i] = result === 0 ? 0 : result | order;
-    frames[i] = chunk.frames[index] ?? NO_FRAME;
-    if ((entry & DUPLICATED) !== 0) frames[i] = nearest(mirror, space, chunk, index);
   }
   return to;
+}
+
+/** Whether the device can use a page as it is, for those that are not plain pages of the host. */
+function isValid(mirror: Mirror, space: Space, chunk: Chunk, index: number): boolean {
+  const kind = (chunk.flags[index] ?? EMPTY) & KIND;
+  return kind === HOST || kind === COHERENT || (kind === PRIVATE && isOwn(mirror, space, chunk, index));
 }
 
 /** Whether a private page is in the mirror's own device, which then need not fault it home. */
