@@ -109,11 +109,14 @@ function moveBatch(
   const refusing = refusals({ space, first, count, cause, other: target }, null);
   if (target === null) {
     reasons.fill(LOSS.already);
-    report.moved += moveHome(core, space, first, count, cause, refusing, reasons);
+    moveHome(core, space, first, count, cause, refusing, reasons);
   } else {
-    report.moved += moveInto(core, target, { ...ask, first, count, cause }, refusing, reasons);
+    moveInto(core, target, { ...ask, first, count, cause }, refusing, reasons);
   }
-  for (let i = 0; i < count; i++) if (reasons[i] !== LOSS.none) report.keep(first + i, 1, reasons[i] ?? 0);
+  for (let i = 0; i < count; i++) {
+    if (reasons[i] === LOSS.none) report.moved++;
+    else report.keep(first + i, 1, reasons[i] ?? 0);
+  }
 }
 
 /** Moves the device pages of a range to the host's memory, memory by memory. */
@@ -125,8 +128,7 @@ function moveHome(
   cause: Cause,
   refusing: readonly DeviceMemory[],
   reasons: Uint8Array,
-): PageCount {
-  let moved = 0;
+): void {
   for (const memory of memoriesIn(space, first, count)) {
     const migration = core.borrowMigration();
     const select = SELECT_PRIVATE | SELECT_COHERENT;
@@ -143,7 +145,6 @@ function moveHome(
     };
     if (migration.setup(setup) === OK) {
       runOut(memory, migration);
-      moved += migration.movedCount;
       for (let i = 0; i < count; i++) {
         const reason = migration.reason(i);
         if (migration.moved(i)) reasons[i] = LOSS.none;
@@ -154,7 +155,6 @@ function moveHome(
     }
     core.returnMigration(migration);
   }
-  return moved;
 }
 
 /** Moves a range into a device's memory: pages of devices that cannot copy directly go by way of the host. */
@@ -164,13 +164,17 @@ function moveInto(
   ask: MigrateRequest & { cause: Cause },
   refusing: readonly DeviceMemory[],
   reasons: Uint8Array,
-): PageCount {
-  let moved = runInto(core, to, ask, refusing, reasons);
-  if (!reasons.includes(LOSS.noPeer) || ask.duplicate === true) return moved;
+): void {
+  runInto(core, to, ask, refusing, reasons);
+  if (!reasons.includes(LOSS.noPeer) || ask.duplicate === true) return;
   const { space, first, count, cause } = ask;
   moveHome(core, space, first, count, cause, [...refusing, to], new Uint8Array(count));
-  moved += runInto(core, to, ask, refusing, reasons);
-  return moved;
+  const before = reasons.slice();
+  runInto(core, to, ask, refusing, reasons);
+  // What moved in the first run is there already in the second; or it had to make room, and was not moved after all.
+  for (let i = 0; i < count; i++) {
+    if (before[i] === LOSS.none && reasons[i] === LOSS.already) reasons[i] = LOSS.none;
+  }
 }
 
 function runInto(
@@ -179,11 +183,11 @@ function runInto(
   ask: MigrateRequest & { cause: Cause },
   refusing: readonly DeviceMemory[],
   reasons: Uint8Array,
-): PageCount {
+): void {
   const { space, first, count, cause } = ask;
   if (to.gone) {
     reasons.fill(LOSS.aborted);
-    return 0;
+    return;
   }
   const migration = core.borrowMigration();
   const select = SELECT_SYSTEM | SELECT_PEERS;
@@ -206,9 +210,7 @@ function runInto(
     else if (migration.moved(i)) reasons[i] = LOSS.none;
     else reasons[i] = inPlace ? LOSS.already : migration.reason(i);
   }
-  const moved = errno === OK ? migration.movedCount : 0;
   core.returnMigration(migration);
-  return moved;
 }
 
 /** The steps of a migration into a memory after its set up. Its driver may fail: then everything stays. */

@@ -354,7 +354,8 @@ export class ModelProcess implements ProcessFace {
       this.space.endRead();
       if (errno !== OK) return errno;
     }
-    return EAGAIN;
+    // Others are in the way; or nobody is, and memory is so short that the page was taken away each time it came.
+    return this.host.scheduler.depth > 1 ? EAGAIN : ENOMEM;
   }
 
   pin(first: PageIndex, count: PageCount, options: { kind: "short" | "long"; write?: boolean }): Pin | Errno {

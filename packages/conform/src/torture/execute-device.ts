@@ -36,9 +36,10 @@ const TRIES = 8;
 /** What a device's access to a page must come to. */
 function deviceErrno(run: Run, shadow: SpaceShadow, page: number, write: boolean): Errno {
   const access = shadow.access[page] ?? 0;
-  if (access <= NO_ACCESS) return EFAULT;
+  // A bad entry comes before a wrong right, as in the kernel's walk.
+  if (access <= NO_ACCESS || shadow.lost[page] === 1) return EFAULT;
   if (write && access !== READ_WRITE) return EPERM;
-  return shadow.lost[page] === 1 || !run.world.locate(shadow, page) ? EFAULT : OK;
+  return run.world.locate(shadow, page) ? OK : EFAULT;
 }
 
 /** A device reads one word, through its own table as an engine would. */

@@ -306,7 +306,8 @@ export class Run {
     const found = this.peek.page(process, this.world.base + page);
     if (shadow.flavour[page] === FILE_PRIVATE) {
       const flags = process.space.table.flagsAt(this.world.base + page);
-      shadow.copied[page] = found !== NOTHING && (flags & ANON) !== 0 ? 1 : 0;
+      if (found === NOTHING || (flags & ANON) === 0) shadow.copied[page] = 0;
+      else this.own(shadow, page);
     }
     if (found === GONE || found === ON_ITS_WAY || !this.world.locate(shadow, page)) return;
     if (found === NOTHING && !shadow.owns(page)) return;
