@@ -1,4 +1,5 @@
 import {
+  type DeviceMemory,
   ERROR,
   type FaultRange,
   GIANT_ORDER,
@@ -8,16 +9,15 @@ import {
   WRITABLE,
   ZERO_FRAME,
 } from "@hms/hmm";
-import type { TestDevice } from "./device.ts";
 import { SNAPSHOT_CODE } from "./face.ts";
 
 /** What the kernel's driver says of a page that a range fault found. */
-export function snapshotCode(device: TestDevice, range: FaultRange, i: number): number {
+export function snapshotCode(own: DeviceMemory, range: FaultRange, i: number): number {
   const result = range.results[i] ?? 0;
   if ((result & ERROR) !== 0) return SNAPSHOT_CODE.error;
   if ((result & VALID) === 0) return SNAPSHOT_CODE.none;
   const order = range.orderOf(i);
-  let code = ownerCode(device, range.frameOf(i), order);
+  let code = ownerCode(own, range.frameOf(i), order);
   code |= (result & WRITABLE) !== 0 ? SNAPSHOT_CODE.write : SNAPSHOT_CODE.read;
   if (order === HUGE_ORDER) code |= SNAPSHOT_CODE.pmd;
   if (order === GIANT_ORDER) code |= SNAPSHOT_CODE.pud;
@@ -25,11 +25,11 @@ export function snapshotCode(device: TestDevice, range: FaultRange, i: number): 
 }
 
 /** The kernel knows the page of zeros by its number, and a huge page of zeros is another one. */
-function ownerCode(device: TestDevice, frame: number, order: number): number {
+function ownerCode(own: DeviceMemory, frame: number, order: number): number {
   if (frame === ZERO_FRAME) return order === 0 ? SNAPSHOT_CODE.zero : SNAPSHOT_CODE.none;
   if (!isDeviceFrame(frame)) return SNAPSHOT_CODE.none;
-  const memory = device.core.memories.deviceOf(frame);
-  const local = memory === device.memory;
+  const memory = own.device.core.memories.deviceOf(frame);
+  const local = memory === own;
   if (memory?.kind === "private")
     return local ? SNAPSHOT_CODE.devicePrivateLocal : SNAPSHOT_CODE.devicePrivateRemote;
   return local ? SNAPSHOT_CODE.deviceCoherentLocal : SNAPSHOT_CODE.deviceCoherentRemote;
