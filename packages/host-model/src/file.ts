@@ -1,5 +1,6 @@
 import {
   ANON,
+  DIRTY,
   EAGAIN,
   EFAULT,
   EINVAL,
@@ -31,6 +32,9 @@ export type FileKind =
   | "memory"
   /** The pages are the storage itself (persistent memory). */
   | "dax";
+
+/** How often a page is dropped from mappings that bring it back, before the caller is to come again. */
+const UNMAP_ATTEMPTS = 64;
 
 /** A file of the simulated host. It has no name and lives until it is closed and nothing maps it. */
 export class ModelFile {
@@ -185,7 +189,7 @@ export class ModelFile {
     if (!this.#reachable(page, page + 1)) return { errno: EAGAIN, frame: NO_FRAME };
     const own = this.host.allocate(space, false);
     if (own === NO_FRAME) return { errno: ENOSPC, frame: NO_FRAME };
-    const unmapped = this.#unmapFilePages(page, page + 1);
+    const unmapped = this.#unmapForGood(page);
     const shared = this.cached(page);
     if (!unmapped || !this.host.extents.isShared(shared)) {
       this.host.giveBack(own);
@@ -201,12 +205,13 @@ export class ModelFile {
   reflink(): ModelFile {
     const twin = new ModelFile(this.host, this.kind, this.#pages);
     for (let page = 0; page < this.#pages; page++) this.fetch(page, null);
-    this.#forEachMapping(0, this.#pages, protectMapping);
     for (const [page, frame] of this.#frames) {
       twin.#frames.set(page, frame);
       this.host.extents.share(frame);
     }
     this.host.files.add(twin);
+    // Shared first: who makes a page writable again while mappings are told breaks the sharing.
+    this.#forEachMapping(0, this.#pages, protectMapping);
     return twin;
   }
 
@@ -232,9 +237,32 @@ export class ModelFile {
   punchHole(first: PageIndex, count: PageCount): Errno {
     if (!isRange(first, count) || first + count > this.#pages) return EINVAL;
     if (!this.#reachable(first, first + count)) return EAGAIN;
-    if (!this.#unmapFilePages(first, first + count)) return EAGAIN;
-    this.#remove(first, first + count);
+    for (let page = first; page < first + count; page++) {
+      if (!this.#unmapForGood(page)) return EAGAIN;
+      this.#remove(page, page + 1);
+    }
     return OK;
+  }
+
+  /**
+   * Drops the file's own page from every mapping, until none has it: others run while a mirror is told, and may bring
+   * it back. False when it could not be.
+   */
+  #unmapForGood(page: PageIndex): boolean {
+    for (let attempt = 0; attempt < UNMAP_ATTEMPTS; attempt++) {
+      if (!this.#unmapFilePages(page, page + 1)) return false;
+      if (!this.#isMapped(page)) return true;
+    }
+    return false;
+  }
+
+  #isMapped(page: PageIndex): boolean {
+    let mapped = false;
+    this.#forEachMapping(page, page + 1, (space, at) => {
+      const flags = space.table.flagsAt(at);
+      if ((flags & KIND) === HOST && (flags & ANON) === 0) mapped = true;
+    });
+    return mapped;
   }
 
   /** Whether every region that shows the range can be worked on now. */
@@ -310,7 +338,8 @@ function protectMapping(space: Space, first: PageIndex, end: PageIndex): void {
     if (chunk === null) continue;
     const index = page - chunk.first;
     const region: Region | null = space.regions.at(page);
-    if (region?.shared === true) chunk.flags[index] = (chunk.flags[index] ?? 0) & ~WRITE;
+    // Not dirty either: what is known to be dirty may become writable without asking the file.
+    if (region?.shared === true) chunk.flags[index] = (chunk.flags[index] ?? 0) & ~(WRITE | DIRTY);
   }
   space.invalidated(first, end);
   space.core.host.sync(space, first, end - first);

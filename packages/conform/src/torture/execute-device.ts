@@ -191,6 +191,8 @@ export function commandWrite(run: Run, i: number): void {
     const at = Math.floor(k / WORDS) * PAGE_BYTES + (WORD_OFFSETS[k % WORDS] ?? 0);
     view.setInt32(at, value + k, true);
   }
+  // Others see the first pages while the last are not there yet.
+  if (run.loose) for (let k = 0; k < count * WORDS; k++) run.journal.note(value + k);
   const { errno, pages } = handle.run("write", world.base + first, count, buffer);
   run.touchRange(space, first, count);
   const refused = errno === EFAULT && anyRefuses(run, command);
@@ -215,7 +217,6 @@ function anyRefuses(run: Run, { shadow, first, count }: Command): boolean {
 /** Each page has either what it had, or what the device stored. */
 function takeWhatIsThere(run: Run, { space, shadow, first, count }: Command, value: number): void {
   if (run.loose) {
-    for (let k = 0; k < count * WORDS; k++) run.journal.note(value + k);
     for (let page = first; page < first + count; page++) {
       run.settle(space, page);
       if (shadow.flavour[page] !== ANONYMOUS && shadow.access[page] !== UNMAPPED)

@@ -12,6 +12,7 @@ import {
   ENOSPC,
   EPERM,
   type Errno,
+  ESRCH,
   errnoName,
   KIND,
   LOST,
@@ -54,6 +55,7 @@ const IN_THE_WAY: ReadonlySet<Errno> = new Set([
   ENOENT,
   EINVAL,
   ENODEV,
+  ESRCH,
 ]);
 /** Errors for want of memory, or because a driver was made to fail or to refuse. */
 const IN_NEED: ReadonlySet<Errno> = new Set([ENOMEM, ENOSPC, EFAULT, EIO, EBUSY]);

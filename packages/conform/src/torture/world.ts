@@ -133,7 +133,8 @@ export class World {
   /** The device's handle for a process, opened if need be; null when there is no such process. */
   handle(device: number, space: number): TestHandle | null {
     const process = this.processes[space] ?? null;
-    if (process === null) return null;
+    // A process may be ending further up the stack, or its device be gone.
+    if (process === null || process.space.closed || this.device(device).device.gone) return null;
     const at = device * SPACES + space;
     const open = this.handles[at] ?? null;
     if (open !== null) return open;
