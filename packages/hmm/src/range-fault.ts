@@ -78,13 +78,24 @@ function faultIn(mirror: Mirror, region: Region, page: PageIndex, need: number):
   if (kind === MOVING) return EBUSY;
   if (kind === LOST) return EFAULT;
   const write = (need & REQUEST_WRITE) !== 0;
-  if (write && !region.writable) return EPERM;
+  if (write && !region.writable) return isOwnPrivate(mirror, page) ? EFAULT : EPERM;
   if (kind === PRIVATE && upgrade(mirror, page)) return OK;
   const { host } = space.core;
   host.yield("range-fault");
   const errno = host.fault(space, page, write, CAUSE.deviceFault);
   if (errno === OK) return OK;
   return errno === EAGAIN ? EBUSY : EFAULT;
+}
+
+/**
+ * Whether a page is in the device's own private memory. The kernel reports such a page as it is, also when a write is
+ * asked for that its region does not allow; what the driver then cannot use it calls a fault that failed (EFAULT).
+ */
+function isOwnPrivate(mirror: Mirror, page: PageIndex): boolean {
+  const { space } = mirror;
+  const chunk = space.table.at(page);
+  if (chunk === null || ((chunk.flags[page - chunk.first] ?? EMPTY) & KIND) !== PRIVATE) return false;
+  return isOwn(mirror, space, chunk, page - chunk.first);
 }
 
 /**

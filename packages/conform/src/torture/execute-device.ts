@@ -42,6 +42,11 @@ function deviceErrno(run: Run, shadow: SpaceShadow, page: number, write: boolean
   return run.world.locate(shadow, page) ? OK : EFAULT;
 }
 
+/** A write that a region does not allow is EPERM, and EFAULT where the page is the device's own already. */
+function refusal(errno: Errno, expected: Errno): Errno {
+  return expected === EPERM && errno === EFAULT ? EPERM : errno;
+}
+
 /** A device reads one word, through its own table as an engine would. */
 export function read(run: Run, i: number): void {
   const { program, world } = run;
@@ -76,7 +81,8 @@ export function write(run: Run, i: number): void {
   run.touch(space, page);
   if (run.loose) run.settle(space, page);
   if (errno === EFAULT && mayRefuseWrite(run, shadow, page)) return;
-  if (run.expect("a device write", errno, expected)) run.commit(shadow, page, word, program.y(i));
+  if (run.expect("a device write", refusal(errno, expected), expected))
+    run.commit(shadow, page, word, program.y(i));
 }
 
 /** Nothing else can run between the look at the table and the access: that is what the mirror's lock is for. */
@@ -197,7 +203,7 @@ export function commandWrite(run: Run, i: number): void {
   run.touchRange(space, first, count);
   const refused = errno === EFAULT && anyRefuses(run, command);
   const known = errno !== OK && expected !== OK ? expected : errno;
-  const done = !refused && run.expect("the command write", known, expected);
+  const done = !refused && run.expect("the command write", refusal(known, expected), expected);
   if (done && pages !== count) world.fail(`the command write answered ${pages} pages of ${count}`);
   if (done && !run.loose) {
     for (let k = 0; k < count * WORDS; k++) {
@@ -224,10 +230,8 @@ function takeWhatIsThere(run: Run, { space, shadow, first, count }: Command, val
     }
     return;
   }
-  const process = run.world.process(space);
-  if (process === null) return;
   for (let page = first; page < first + count; page++) {
-    if (run.peek.page(process, run.world.base + page) !== 0) continue;
+    if (!run.actual(space, page)) continue;
     const k = (page - first) * WORDS;
     if (run.peek.words[0] !== value + k) {
       run.settleOwn(shadow, space, page);
