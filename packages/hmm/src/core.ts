@@ -164,7 +164,7 @@ export class Core {
   /**
    * Pins a page as get_user_pages does: faults it in, writable if asked. Private device pages come home; a long-term
    * pin also brings coherent ones home. The answer has the frame, or the errno: EFAULT, ENOMEM, EAGAIN, EBUSY (a
-   * coherent page that cannot come home).
+   * coherent page that cannot come home), EOPNOTSUPP (long-term, of a DAX file).
    */
   pin(space: Space, page: PageIndex, options: { write: boolean; long: boolean }): Pinned {
     return pin(space, page, options);

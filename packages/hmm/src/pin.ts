@@ -1,6 +1,6 @@
 import { CAUSE } from "./cause.ts";
 import { COHERENT, HOST, KIND, NO_ACCESS, WRITE, ZERO } from "./entry.ts";
-import { EAGAIN, EBUSY, EFAULT, EIO, ENOMEM, type Errno, OK } from "./errno.ts";
+import { EAGAIN, EBUSY, EFAULT, EIO, ENOMEM, EOPNOTSUPP, type Errno, OK } from "./errno.ts";
 import { LOCKED } from "./frame-table.ts";
 import { FAULTS_PER_PAGE_LIMIT } from "./limits.ts";
 import type { Space } from "./space.ts";
@@ -20,8 +20,10 @@ function failed(errno: Errno): Pinned {
 export function pin(space: Space, page: PageIndex, options: { write: boolean; long: boolean }): Pinned {
   const { core } = space;
   const region = space.regions.at(page);
-  if (space.closed || region === null || !region.mirrorable || (options.write && !region.writable))
-    return failed(EFAULT);
+  if (space.closed || region === null) return failed(EFAULT);
+  // A file's storage may have to be given to another file: nobody holds it for long.
+  if (options.long && region.kind === "dax") return failed(EOPNOTSUPP);
+  if (!region.mirrorable || (options.write && !region.writable)) return failed(EFAULT);
   for (let attempt = 0; attempt < FAULTS_PER_PAGE_LIMIT; attempt++) {
     const flags = space.table.flagsAt(page);
     const kind = flags & KIND;

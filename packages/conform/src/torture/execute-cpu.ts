@@ -1,6 +1,15 @@
-import { EFAULT, EIO, type Errno, OK } from "@hms/hmm";
+import { EFAULT, EIO, EOPNOTSUPP, type Errno, OK } from "@hms/hmm";
 import type { Run } from "./run.ts";
-import { FILE_SHARED, NO_ACCESS, READ_WRITE, type SpaceShadow, WORD_OFFSETS, WORDS } from "./shadow.ts";
+import {
+  ANONYMOUS,
+  FILE_SHARED,
+  NO_ACCESS,
+  READ_WRITE,
+  type SpaceShadow,
+  UNMAPPED,
+  WORD_OFFSETS,
+  WORDS,
+} from "./shadow.ts";
 import { PINS } from "./world.ts";
 
 /** What a CPU access to a page must answer. */
@@ -75,7 +84,7 @@ export function pin(run: Run, i: number): void {
   const page = program.first(i);
   const forWrite = program.y(i) === 1;
   const long = program.x(i) === 1;
-  const expected = accessErrno(run, shadow, page, forWrite) === OK ? OK : EFAULT;
+  const expected = pinErrno(run, shadow, page, forWrite, long);
   const held = process.pin(world.base + page, 1, { kind: long ? "long" : "short", write: forWrite });
   run.touch(space, page);
   if (run.loose) run.settle(space, page);
@@ -95,6 +104,12 @@ export function pin(run: Run, i: number): void {
   if (!forWrite) return;
   run.own(shadow, page);
   if (!run.loose) shadow.pinned[page] = process.space.table.frameAt(world.base + page) + 1;
+}
+
+function pinErrno(run: Run, shadow: SpaceShadow, page: number, forWrite: boolean, long: boolean): Errno {
+  const file = shadow.flavour[page] === ANONYMOUS ? null : run.world.files[shadow.file[page] ?? 0];
+  if (shadow.access[page] !== UNMAPPED && long && file?.shadow.kind === "dax") return EOPNOTSUPP;
+  return accessErrno(run, shadow, page, forWrite) === OK ? OK : EFAULT;
 }
 
 export function unpin(run: Run, i: number): void {

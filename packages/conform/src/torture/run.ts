@@ -69,6 +69,8 @@ export class Run {
   readonly losses: Losses;
   /** Operations done, those within others too. */
   done = 0;
+  /** Something cannot be known any more, for want of memory to look with: the run ends here. */
+  unknowable = false;
   /** Operations that ended with OK. */
   succeeded = 0;
   /** How many operations that change what is mapped, or what a file holds, are under way. */
@@ -312,10 +314,11 @@ export class Run {
       else this.own(shadow, page);
     }
     if (found === GONE || found === ON_ITS_WAY || !this.world.locate(shadow, page)) return;
-    if (found === NOTHING && !shadow.owns(page)) return;
+    const isZero = found === NOTHING && (shadow.owns(page) || !this.#peekFile(shadow, page));
+    if (isZero && !shadow.owns(page)) return;
     const { slot, slotAt } = this.world;
     for (let word = 0; word < WORDS; word++) {
-      const value = found === NOTHING ? 0 : (this.peek.words[word] ?? 0);
+      const value = isZero ? 0 : (this.peek.words[word] ?? 0);
       const known = slot[slotAt + word] ?? 0;
       if (value === known) continue;
       if (!this.journal.has(value)) {
@@ -325,6 +328,35 @@ export class Run {
       }
       slot[slotAt + word] = value;
     }
+  }
+
+  /** What a page holds now, also when its file is on the disk; false when that cannot be seen. */
+  actual(space: number, page: number): boolean {
+    const process = this.world.process(space);
+    if (process === null) return false;
+    const shadow = this.world.shadow(space);
+    const found = this.peek.page(process, this.world.base + page);
+    if (found !== NOTHING) return found === FOUND;
+    if (!shadow.owns(page)) return this.#peekFile(shadow, page);
+    this.peek.words.fill(0);
+    return true;
+  }
+
+  /** Reads a file's page, as a program would. */
+  #peekFile(shadow: SpaceShadow, page: number): boolean {
+    const file = this.world.files[shadow.file[page] ?? 0] ?? null;
+    const bytes = new Uint8Array(PAGE_BYTES);
+    if (file === null) return false;
+    const errno = file.file.read(shadow.filePage[page] ?? 0, bytes);
+    if (errno !== OK) {
+      // No memory to look with: what the file holds cannot be known any more.
+      this.unknowable ||= errno === ENOMEM || errno === ENOSPC;
+      return false;
+    }
+    const view = new DataView(bytes.buffer);
+    for (let word = 0; word < WORDS; word++)
+      this.peek.words[word] = view.getInt32(WORD_OFFSETS[word] ?? 0, true);
+    return true;
   }
 
   /** Looks at one page: what it holds, what the process and the devices may do with it. */
@@ -450,6 +482,7 @@ export class Run {
 
   /** Ends everything: nothing may be left over, of memory, swap or a device's. */
   finish(): void {
+    this.verifyAll();
     const { world } = this;
     const { host } = world;
     this.journal.end();
