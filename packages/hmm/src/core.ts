@@ -26,10 +26,10 @@ import { FIRST_DEVICE_FRAME, type FrameNumber, HUGE_PAGES, type PageCount, type 
 export class Core {
   readonly host: Host;
   readonly memories: Memories;
-  readonly places = new Places();
-  readonly chunks = new ChunkPool();
-  readonly devices = new Set<Device>();
-  readonly records = new Records();
+  readonly places: Places = new Places();
+  readonly chunks: ChunkPool = new ChunkPool();
+  readonly devices: Set<Device> = new Set();
+  readonly records: Records = new Records();
   readonly statistics: Statistics = emptyStatistics();
   readonly #spaces: (Space | null)[] = [];
   readonly #migrations: Migration[] = [];

@@ -27,7 +27,7 @@ export const DRIVER_FAULTS_KEPT = 256;
 /** Empty chunks of page tables that are kept for reuse. */
 export const SPARE_CHUNKS = 64;
 /** Spaces that are open at the same time. */
-export const SPACES_MAX = 1 << 24;
+export const SPACES_MAX: number = 1 << 24;
 /** Pins of one page. */
 export const PINS_MAX = 0xffff;
 /** Devices that can hold a read-only duplicate of one page. */

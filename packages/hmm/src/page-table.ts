@@ -36,7 +36,7 @@ export class ChunkPool {
 export class PageTable {
   readonly space: number;
   /** Entries by the place where their page is. */
-  readonly counts = new Int32Array(256);
+  readonly counts: Int32Array = new Int32Array(256);
   readonly #chunks = new ChunkDirectory<Chunk>();
   readonly #memories: Memories;
   readonly #pool: ChunkPool;

@@ -76,9 +76,9 @@ export class Recent<T> {
 
 /** What a core remembers of the last overrides, losses and driver faults, each bounded. */
 export class Records {
-  readonly overrides = new Recent<Override>(OVERRIDES_KEPT);
-  readonly losses = new Recent<Loss>(LOSSES_KEPT);
-  readonly driverFaults = new Recent<DriverFault>(DRIVER_FAULTS_KEPT);
+  readonly overrides: Recent<Override> = new Recent(OVERRIDES_KEPT);
+  readonly losses: Recent<Loss> = new Recent(LOSSES_KEPT);
+  readonly driverFaults: Recent<DriverFault> = new Recent(DRIVER_FAULTS_KEPT);
 
   /** Records lost pages; a page that follows on the last one makes that range longer. */
   lose(loss: Loss): void {

@@ -51,11 +51,11 @@ export class Space {
   /** Its number in the core; used again after it is closed. */
   readonly id: number;
   readonly name: string;
-  readonly regions = new RegionStore();
+  readonly regions: RegionStore = new RegionStore();
   readonly table: PageTable;
   readonly limitPages: PageCount;
   /** Read-only duplicates of pages on devices, by page. */
-  readonly duplicates = new Map<PageIndex, FrameNumber[]>();
+  readonly duplicates: Map<PageIndex, FrameNumber[]> = new Map();
   readonly #mirrors = new IntervalTree<Mirror>();
   #deferred: Mirror[] = [];
   #invalidations = 0;

@@ -74,11 +74,11 @@ export class ModelHost implements Host {
   readonly swap: Swap;
   readonly hugePages: "always" | "madvise" | "never";
   readonly reflink: "break" | "refuse";
-  readonly extents = new Extents();
-  readonly files = new Set<ModelFile>();
-  readonly processes = new Set<ModelProcess>();
+  readonly extents: Extents = new Extents();
+  readonly files: Set<ModelFile> = new Set();
+  readonly processes: Set<ModelProcess> = new Set();
   /** A page of bytes for whoever copies one, with nothing else running meanwhile. */
-  readonly scratch = new Uint8Array(PAGE_BYTES);
+  readonly scratch: Uint8Array = new Uint8Array(PAGE_BYTES);
   readonly #free: FrameAllocator;
   readonly #pool: HugetlbPool;
   readonly #cache = new Map<FrameNumber, { file: ModelFile; page: PageIndex }>();

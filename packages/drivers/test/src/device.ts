@@ -66,7 +66,7 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
   readonly evicts: boolean;
   readonly peers: boolean;
   readonly inject: Injections = { failAllocation: false, copiesLeft: -1, decide: null };
-  readonly handles = new Set<TestHandle>();
+  readonly handles: Set<TestHandle> = new Set();
   readonly #allocator: FrameAllocator;
   readonly #slabs: (Uint8Array | null)[];
   #hand = 0;

@@ -29,7 +29,7 @@ export class TestHandle implements MirrorOps, Disposable {
   readonly device: TestDevice;
   readonly space: Space;
   readonly mirror: Mirror;
-  readonly table = new DeviceTable();
+  readonly table: DeviceTable = new DeviceTable();
   /** Refuse every invalidation that may be refused. */
   refuseNonBlocking = false;
   /** Called for each invalidation before it is obeyed; for tests. */
