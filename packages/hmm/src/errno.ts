@@ -12,10 +12,8 @@ export const EPERM: Errno = 1;
 export const ENOENT: Errno = 2;
 export const ESRCH: Errno = 3;
 export const EIO: Errno = 5;
-export const ENXIO: Errno = 6;
 export const EAGAIN: Errno = 11;
 export const ENOMEM: Errno = 12;
-export const EACCES: Errno = 13;
 export const EFAULT: Errno = 14;
 export const EBUSY: Errno = 16;
 export const EEXIST: Errno = 17;
@@ -30,10 +28,8 @@ const NAMES: ReadonlyMap<Errno, ErrnoName> = new Map<Errno, ErrnoName>([
   [ENOENT, "ENOENT"],
   [ESRCH, "ESRCH"],
   [EIO, "EIO"],
-  [ENXIO, "ENXIO"],
   [EAGAIN, "EAGAIN"],
   [ENOMEM, "ENOMEM"],
-  [EACCES, "EACCES"],
   [EFAULT, "EFAULT"],
   [EBUSY, "EBUSY"],
   [EEXIST, "EEXIST"],

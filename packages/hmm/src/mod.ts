@@ -1,6 +1,6 @@
 // The core: spaces, page states, mirrors, range fault, invalidation, migration, device memory; the two contracts.
 // docs/concepts/hmm.md says how they play together, docs/guides/writing-a-driver.md how a driver is written.
-export { CAUSE, CAUSE_NAMES, type Cause, LOSS, LOSS_NAMES, type LossReason } from "./cause.ts";
+export { CAUSE, type Cause, LOSS, type LossReason } from "./cause.ts";
 export { Core } from "./core.ts";
 export { Device } from "./device.ts";
 export { DeviceMemory } from "./device-memory.ts";
@@ -25,7 +25,6 @@ export type { Explanation } from "./explain.ts";
 export {
   ERROR,
   FaultRange,
-  ORDER_SHIFT,
   REQUEST_FAULT,
   REQUEST_WRITE,
   VALID,
@@ -33,30 +32,24 @@ export {
 } from "./fault-range.ts";
 export { FrameAllocator } from "./frame-allocator.ts";
 export {
-  DUPLICATE,
   FrameTable,
   HEAD,
-  HELD,
   KEPT,
   LOCKED,
-  type Mapping,
   TAIL,
   WRITTEN,
 } from "./frame-table.ts";
-export { type Host, YIELD_POINTS, type YieldPoint } from "./host-contract.ts";
+export type { Host, YieldPoint } from "./host-contract.ts";
 export { checkInvariants } from "./invariants.ts";
-export * from "./limits.ts";
+export { FAULTS_PER_PAGE_LIMIT, RETRY_LIMIT } from "./limits.ts";
 export type { Kept, MigrateRequest, MoveReport } from "./migrate.ts";
 export { Migration, type MigrationSetup } from "./migration.ts";
-export { SELECT_COHERENT, SELECT_PEERS, SELECT_PRIVATE, SELECT_SYSTEM } from "./migration-status.ts";
+export { SELECT_COHERENT, SELECT_PRIVATE, SELECT_SYSTEM } from "./migration-status.ts";
 export { Mirror } from "./mirror.ts";
-export { PageTable } from "./page-table.ts";
 export type { Pinned } from "./pin.ts";
 export {
   FILE_PLACE,
-  FIRST_DEVICE_PLACE,
   HOST_PLACE,
-  LOST_PLACE,
   NOWHERE,
   type PlaceId,
   SWAP_PLACE,
