@@ -14,6 +14,18 @@ class Level<T> {
   used = 0;
 }
 
+/** Empty levels for reuse: a level is made and given up whenever the last chunk around goes. */
+const spare: Level<unknown>[] = [];
+const SPARE_LEVELS = 32;
+
+function takeLevel<T>(): Level<T> {
+  return (spare.pop() as Level<T> | undefined) ?? new Level<T>();
+}
+
+function giveLevel<T>(level: Level<T>): void {
+  if (spare.length < SPARE_LEVELS) spare.push(level as Level<unknown>);
+}
+
 /** The number of the chunk that holds a page. Page numbers have more bits than JavaScript's bit operations. */
 export function chunkNumber(page: PageIndex): number {
   return Math.floor(page / HUGE_PAGES);
@@ -83,8 +95,10 @@ export class ChunkDirectory<T extends Chunked> {
     if (this.#last === chunk) this.#last = null;
     if (--low.used > 0) return;
     middle.slots[(number >>> 9) & 511] = null;
+    giveLevel(low);
     if (--middle.used > 0) return;
     this.#top.slots[number >>> 18] = null;
+    giveLevel(middle);
     this.#top.used--;
   }
 }
@@ -92,7 +106,7 @@ export class ChunkDirectory<T extends Chunked> {
 function child<T>(level: Level<Level<T>>, index: number): Level<T> {
   const there = level.slots[index];
   if (there !== null && there !== undefined) return there;
-  const made = new Level<T>();
+  const made = takeLevel<T>();
   level.slots[index] = made;
   level.used++;
   return made;

@@ -8,7 +8,7 @@ export const MAY_WRITE = 2;
 export const MAY_ATOMIC = 3;
 
 class TableChunk {
-  readonly first: PageIndex;
+  first: PageIndex;
   readonly frames = new Uint32Array(HUGE_PAGES);
   readonly rights = new Uint8Array(HUGE_PAGES);
   used = 0;
@@ -16,6 +16,21 @@ class TableChunk {
   constructor(first: PageIndex) {
     this.first = first;
   }
+}
+
+/** Empty chunks for reuse: their rights are all 0. */
+const spare: TableChunk[] = [];
+const SPARE_TABLE_CHUNKS = 64;
+
+function takeChunk(first: PageIndex): TableChunk {
+  const chunk = spare.pop();
+  if (chunk === undefined) return new TableChunk(first);
+  chunk.first = first;
+  return chunk;
+}
+
+function giveChunk(chunk: TableChunk): void {
+  if (spare.length < SPARE_TABLE_CHUNKS) spare.push(chunk);
 }
 
 /**
@@ -47,7 +62,7 @@ export class DeviceTable {
   set(page: PageIndex, frame: FrameNumber, right: number): void {
     let chunk = this.#chunks.at(page);
     if (chunk === null) {
-      chunk = new TableChunk(page - (page % HUGE_PAGES));
+      chunk = takeChunk(page - (page % HUGE_PAGES));
       this.#chunks.add(chunk);
     }
     const index = page - chunk.first;
@@ -64,7 +79,7 @@ export class DeviceTable {
     if (chunk === null || chunk.rights[page - chunk.first] === 0) return;
     chunk.rights[page - chunk.first] = 0;
     this.#size--;
-    if (--chunk.used === 0) this.#chunks.delete(chunk);
+    if (--chunk.used === 0) this.#drop(chunk);
   }
 
   /** Drops every page from `first` to `end` whose frame is in [from, to) (default: whatever frame). */
@@ -79,9 +94,14 @@ export class DeviceTable {
         this.#size--;
       }
       const next = chunk.first + HUGE_PAGES;
-      if (chunk.used === 0) this.#chunks.delete(chunk);
+      if (chunk.used === 0) this.#drop(chunk);
       chunk = this.#chunks.next(next, end);
     }
+  }
+
+  #drop(chunk: TableChunk): void {
+    this.#chunks.delete(chunk);
+    giveChunk(chunk);
   }
 
   /** The first page in the table at or after `page` and below `end`; −1 when there is none. */

@@ -97,9 +97,8 @@ export class ModelFile {
     const slot = this.#slots.get(page);
     const disk = this.#disk.get(page);
     if (slot !== undefined) {
-      const bytes = new Uint8Array(PAGE_BYTES);
-      swap.load(slot, bytes);
-      ram.write(frame, 0, bytes);
+      swap.load(slot, this.host.scratch);
+      ram.write(frame, 0, this.host.scratch);
       swap.release(slot);
       this.#slots.delete(page);
       clock.advance(costs.disk(PAGE_BYTES));
@@ -121,14 +120,13 @@ export class ModelFile {
   writeBack(page: PageIndex, frame: FrameNumber, dirty: boolean): boolean {
     const { ram, swap, clock, costs, core } = this.host;
     if (this.kind === "memory") {
-      const bytes = new Uint8Array(PAGE_BYTES);
-      ram.read(frame, 0, bytes);
-      const slot = swap.store(bytes);
+      ram.read(frame, 0, this.host.scratch);
+      const slot = swap.store(this.host.scratch);
       if (slot < 0) return false;
       this.#slots.set(page, slot);
       clock.advance(costs.disk(PAGE_BYTES));
     } else if (dirty || core.memories.host.is(frame, WRITTEN)) {
-      const bytes = new Uint8Array(PAGE_BYTES);
+      const bytes = this.#disk.get(page) ?? new Uint8Array(PAGE_BYTES);
       ram.read(frame, 0, bytes);
       this.#disk.set(page, bytes);
       clock.advance(costs.disk(PAGE_BYTES));
@@ -143,6 +141,16 @@ export class ModelFile {
     if (this.host.extents.drop(frame)) return;
     this.host.core.memories.host.clear(frame, KEPT | WRITTEN);
     this.host.core.put(frame);
+  }
+
+  /** The bytes of a page, wherever they are; nothing changes by looking. For tests. */
+  peek(page: PageIndex, target: Uint8Array): void {
+    const { ram, swap } = this.host;
+    const frame = this.cached(page);
+    const slot = this.#slots.get(page);
+    if (frame !== NO_FRAME) ram.read(frame, 0, target);
+    else if (slot !== undefined) swap.load(slot, target);
+    else target.set(this.#disk.get(page) ?? new Uint8Array(PAGE_BYTES));
   }
 
   /** Reads bytes of the file, as a system call. EINVAL beyond the end; ENOMEM; EAGAIN. */

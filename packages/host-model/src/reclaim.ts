@@ -58,16 +58,20 @@ function isCandidate(host: ModelHost, frames: FrameTable, frame: FrameNumber): b
 
 /** Whether any entry used the page since the last look; forgets it. */
 function wasUsed(host: ModelHost, frames: FrameTable, frame: FrameNumber): boolean {
-  let used = false;
-  for (const { space, page } of placesOf(host, frames, frame)) {
-    const chunk = space.table.at(page);
-    if (chunk === null) continue;
-    const flags = chunk.flags[page - chunk.first] ?? 0;
-    if ((flags & YOUNG) === 0) continue;
-    used = true;
-    chunk.flags[page - chunk.first] = flags & ~YOUNG;
-  }
+  if ((frames.mapCount[frame] ?? 0) === 0) return false;
+  let used = forgetUse(host, frames.spaceOf(frame), frames.pageOf(frame));
+  const further = frames.further(frame);
+  if (further === null) return used;
+  for (const { space, page } of further) used = forgetUse(host, space, page) || used;
   return used;
+}
+
+function forgetUse(host: ModelHost, space: number, page: PageIndex): boolean {
+  const chunk = host.core.space(space).table.at(page);
+  if (chunk === null) return false;
+  const flags = chunk.flags[page - chunk.first] ?? 0;
+  chunk.flags[page - chunk.first] = flags & ~YOUNG;
+  return (flags & YOUNG) !== 0;
 }
 
 function placesOf(host: ModelHost, frames: FrameTable, frame: FrameNumber): Place[] {
