@@ -60,8 +60,9 @@ const PLAIN = table(WEIGHTS);
 const FAULTY = table(FAULTS);
 /** Pages of small ranges. */
 const RANGE_PAGES = 8;
-/** At which points operations within others come. */
-const POINTS = 12;
+/** At which points operations within others come: most have few, some many. */
+const FEW_POINTS = 3;
+const MANY_POINTS = 40;
 /** Operations within one, at most. */
 const WITHIN_MAX = 3;
 
@@ -86,7 +87,7 @@ export class Generator {
     let at = 0;
     let outer = parent;
     for (let left = 1 + random.below(WITHIN_MAX); left > 0; left--) {
-      at += 1 + random.below(POINTS);
+      at += random.below(random.oneIn(6) ? MANY_POINTS : FEW_POINTS) + (at === 0 ? 1 : 0);
       const faulty = faultOneIn > 0 && random.oneIn(faultOneIn);
       const within = program.add(this.#op(this.#pick(faulty ? FAULTY : PLAIN)), outer, at);
       if (random.oneIn(4)) {
@@ -129,6 +130,21 @@ export class Generator {
     return Math.min(windowPages - first, 1 + this.#random.below(most));
   }
 
+  /** Pages from the first on that are mapped alike, most often; else any number. */
+  #countAlike(space: number, first: number): number {
+    const count = this.#count(first);
+    if (this.#random.oneIn(4)) return count;
+    const { access, flavour } = this.#world.shadow(space);
+    let alike = 1;
+    while (
+      alike < count &&
+      access[first + alike] === access[first] &&
+      flavour[first + alike] === flavour[first]
+    )
+      alike++;
+    return alike;
+  }
+
   #op(code: number): Op {
     const random = this.#random;
     const none = { code, actor: 0, first: 0, count: 0, x: 0, y: 0 };
@@ -151,8 +167,9 @@ export class Generator {
       case OP.pin:
         return { ...none, actor: space, first: this.#page(space), x: random.below(2), y: random.below(2) };
       case OP.unpin:
+        return { ...none, x: random.below(PINS) };
       case OP.dma:
-        return { ...none, x: random.below(PINS), y: this.#fresh() };
+        return { ...none, x: this.#pinForWriting(), y: this.#fresh() };
       case OP.fileWrite:
       case OP.fileRead:
       case OP.truncate:
@@ -183,6 +200,13 @@ export class Generator {
       default:
         return this.#range(code, space, device);
     }
+  }
+
+  #pinForWriting(): number {
+    const first = this.#random.below(PINS);
+    for (let k = 0; k < PINS; k++)
+      if (this.#world.pins[(first + k) % PINS]?.write === true) return (first + k) % PINS;
+    return first;
   }
 
   #map(space: number): Op {
@@ -221,7 +245,7 @@ export class Generator {
   #range(code: number, space: number, device: number): Op {
     const random = this.#random;
     const first = this.#page(space);
-    const count = this.#count(first);
+    const count = this.#countAlike(space, first);
     if (COMMANDS.has(code)) return { code, actor: device, first, count, x: space, y: this.#fresh() };
     let x = 0;
     if (code === OP.protect) x = random.oneIn(3) ? 1 + random.below(2) : 3;

@@ -10,13 +10,12 @@ import {
   KIND,
   LOST,
   MOVING,
-  NO_FRAME,
   PAGE_BYTES,
   PRIVATE,
   SWAP,
   ZERO,
 } from "@hms/hmm";
-import type { ModelHost, ModelProcess } from "@hms/host-model";
+import type { ModelFile, ModelHost, ModelProcess } from "@hms/host-model";
 import { WORD_OFFSETS, WORDS } from "./shadow.ts";
 
 /** What `Peek.page` found. */
@@ -85,6 +84,16 @@ export class Peek {
 
   #slot(slot: number): void {
     this.#host.swap.load(slot, this.#bytes);
+    this.#takeWords();
+  }
+
+  /** The words of a file's page. */
+  filePage(file: ModelFile, page: number): void {
+    file.peek(page, this.#bytes);
+    this.#takeWords();
+  }
+
+  #takeWords(): void {
     for (let i = 0; i < WORDS; i++) this.words[i] = this.#pageView.getInt32(WORD_OFFSETS[i] ?? 0, true);
   }
 
@@ -113,6 +122,3 @@ export class Peek {
     return memory.ops.bytes(frame - memory.base, 1);
   }
 }
-
-/** No frame, for a file's page that is in no page cache. */
-export const NOWHERE_FRAME: FrameNumber = NO_FRAME;

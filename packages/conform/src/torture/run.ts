@@ -38,7 +38,7 @@ import {
   WORD_OFFSETS,
   WORDS,
 } from "./shadow.ts";
-import { FILE_PAGES, FILES, SPACES, TortureFailure, type World } from "./world.ts";
+import { FILE_PAGES, FILES, NAMED_FILES, SPACES, TortureFailure, type World } from "./world.ts";
 
 /** Pages that are looked at after each operation, at most; the rest waits for the next look at everything. */
 const TOUCHED_MAX = 24;
@@ -69,8 +69,6 @@ export class Run {
   readonly losses: Losses;
   /** Operations done, those within others too. */
   done = 0;
-  /** Something cannot be known any more, for want of memory to look with: the run ends here. */
-  unknowable = false;
   /** Operations that ended with OK. */
   succeeded = 0;
   /** How many operations that change what is mapped, or what a file holds, are under way. */
@@ -342,20 +340,12 @@ export class Run {
     return true;
   }
 
-  /** Reads a file's page, as a program would. */
+  /** What a file holds in a page, wherever that is; false beyond its end. */
   #peekFile(shadow: SpaceShadow, page: number): boolean {
     const file = this.world.files[shadow.file[page] ?? 0] ?? null;
-    const bytes = new Uint8Array(PAGE_BYTES);
-    if (file === null) return false;
-    const errno = file.file.read(shadow.filePage[page] ?? 0, bytes);
-    if (errno !== OK) {
-      // No memory to look with: what the file holds cannot be known any more.
-      this.unknowable ||= errno === ENOMEM || errno === ENOSPC;
-      return false;
-    }
-    const view = new DataView(bytes.buffer);
-    for (let word = 0; word < WORDS; word++)
-      this.peek.words[word] = view.getInt32(WORD_OFFSETS[word] ?? 0, true);
+    const filePage = shadow.filePage[page] ?? 0;
+    if (file === null || filePage >= file.file.pages) return false;
+    this.peek.filePage(file.file, filePage);
     return true;
   }
 
@@ -461,21 +451,23 @@ export class Run {
     }
   }
 
-  /** The pages of a file that are in memory; those that are not are looked at when they are read. */
   #verifyFile(index: number): void {
     const file = this.world.files[index] ?? null;
     if (file === null) return;
+    if (file.file.pages !== file.shadow.pages) {
+      // Shared anonymous memory is closed when nothing maps it any more.
+      if (index >= NAMED_FILES && file.file.pages === 0) return;
+      this.world.fail(`file ${index} has ${file.file.pages} pages, must have ${file.shadow.pages}`);
+    }
+    const { words } = this.peek;
     for (let page = 0; page < Math.min(file.shadow.pages, FILE_PAGES); page++) {
-      const frame = file.file.cached(page);
-      if (frame >= this.world.host.framesCount) continue;
-      this.peek.frame(frame);
+      this.peek.filePage(file.file, page);
       for (let word = 0; word < WORDS; word++) {
         const must = file.shadow.words[page * WORDS + word];
-        if (this.peek.words[word] !== must) {
-          this.world.fail(
-            `page ${page} of file ${index} holds ${this.peek.words[word]} as word ${word}, must be ${must}`,
-          );
-        }
+        if (words[word] === must) continue;
+        this.world.fail(
+          `page ${page} of file ${index} holds ${words[word]} as word ${word}, must be ${must}`,
+        );
       }
     }
   }

@@ -52,7 +52,7 @@ export function tortureSeed(options: SeedOptions): SeedReport {
   let looked = 0;
   let failure: Failure | null = null;
   try {
-    while (run.done < steps && !run.unknowable) {
+    while (run.done < steps) {
       at = program.length;
       generator.next(program);
       run.step(at, program.length);
@@ -62,7 +62,7 @@ export function tortureSeed(options: SeedOptions): SeedReport {
         onProgress?.(run.done);
       }
     }
-    if (!run.unknowable) run.finish();
+    run.finish();
   } catch (error) {
     failure = failureOf(error, at, program, profile);
   }
@@ -82,14 +82,14 @@ export function replay(program: Program, profile: Profile, prepare?: (world: Wor
   const run = new Run(world, program);
   let at = 0;
   try {
-    while (at < program.length && !run.unknowable) {
+    while (at < program.length) {
       let end = at + 1;
       while (end < program.length && program.parent(end) >= 0) end++;
       run.step(at, end);
       run.verifyAll();
       at = end;
     }
-    if (!run.unknowable) run.finish();
+    run.finish();
     return null;
   } catch (error) {
     return failureOf(error, at, program, profile);
