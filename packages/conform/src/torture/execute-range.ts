@@ -46,6 +46,7 @@ export function map(run: Run, i: number): void {
   if (request === null) return;
   const { process, shadow, first, end } = range;
   const at = world.base + first;
+  world.reserved[request.file] = what === MAP.shared ? 1 : 0;
   const errno = change(run, range, () => {
     const page = process.mmap({
       ...request.map,
@@ -55,6 +56,7 @@ export function map(run: Run, i: number): void {
     });
     return page < 0 ? -page : OK;
   });
+  world.reserved[request.file] = 0;
   if (!run.expect("mapping", errno, OK)) {
     forgetUnmapped(run, range);
     return;
@@ -94,7 +96,7 @@ function requestOf(run: Run, what: number, range: Range, y: number): Request | n
 
 /** A place for shared anonymous memory: one that no page refers to any more. */
 function freeFile(run: Run): number {
-  const used = new Uint8Array(FILES);
+  const used = run.world.reserved.slice();
   for (const shadow of run.world.shadows) {
     for (let page = 0; page < shadow.pages; page++) {
       if (shadow.access[page] !== UNMAPPED && shadow.flavour[page] !== ANONYMOUS)

@@ -267,7 +267,9 @@ export class Run {
   drop(shadow: SpaceShadow, page: number): void {
     if (this.journal.open) {
       this.journal.note(0);
-      for (let word = 0; word < WORDS; word++) this.journal.note(shadow.words[page * WORDS + word] ?? 0);
+      const located = shadow.access[page] !== UNMAPPED && this.world.locate(shadow, page);
+      const { slot, slotAt } = this.world;
+      for (let word = 0; located && word < WORDS; word++) this.journal.note(slot[slotAt + word] ?? 0);
     }
     shadow.clear(page);
   }

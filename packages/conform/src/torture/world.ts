@@ -54,6 +54,8 @@ export class World {
   /** Pages of device memory that a driver holds where they are, by device. */
   readonly holds: Set<number>[] = [];
   readonly refusing: Uint8Array;
+  /** Places of files that an operation under way is about to fill. */
+  readonly reserved: Uint8Array = new Uint8Array(FILES);
   /** Host memory is made to run out during this operation. */
   starved = false;
   readonly ranges: readonly FaultRange[] = Array.from({ length: 8 }, () => new FaultRange(16));
