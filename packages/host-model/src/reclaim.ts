@@ -48,12 +48,17 @@ export function reclaim(host: ModelHost, wanted: PageCount, blocking: boolean): 
   return freed;
 }
 
+/** Whether the page could leave memory at all, so that it is worth telling the mirrors. */
 function isCandidate(host: ModelHost, frames: FrameTable, frame: FrameNumber): boolean {
-  if (frame === 0 || frames.is(frame, LOCKED) || (frames.pins[frame] ?? 0) > 0 || host.isHugetlb(frame))
-    return false;
-  const cached = frames.is(frame, KEPT);
-  if (!cached && (frames.mapCount[frame] ?? 0) === 0) return false;
-  return !cached || host.cacheOf(frame) !== null;
+  if (frame === 0 || frames.is(frame, LOCKED) || (frames.pins[frame] ?? 0) > 0) return false;
+  if (host.isHugetlb(frame)) return false;
+  if (frames.is(frame, KEPT)) {
+    const kind = host.cacheOf(frame)?.file.kind;
+    return kind === "disk" || (kind === "memory" && host.swap.available > 0);
+  }
+  if ((frames.mapCount[frame] ?? 0) === 0 || host.swap.available === 0) return false;
+  const flags = host.core.space(frames.spaceOf(frame)).table.flagsAt(frames.pageOf(frame));
+  return (flags & (KIND | ANON)) === (HOST | ANON);
 }
 
 /** Whether any entry used the page since the last look; forgets it. */
@@ -93,13 +98,15 @@ export function reclaimFrame(host: ModelHost, frame: FrameNumber, blocking: bool
   if (isDeviceFrame(frame) || !isCandidate(host, frames, frame) || !splits(host, frames, frame)) return false;
   frames.set(frame, LOCKED);
   host.yield("reclaim");
-  const places = placesOf(host, frames, frame);
-  const told: Place[] = [];
-  for (const place of places) {
-    if (place.space.invalidate(place.page, place.page + 1, "clear", null, blocking) !== OK) break;
-    told.push(place);
+  const told = placesOf(host, frames, frame);
+  let agreed = 0;
+  while (agreed < told.length) {
+    const { space, page } = told[agreed] as Place;
+    if (space.invalidate(page, page + 1, "clear", null, blocking) !== OK) break;
+    agreed++;
   }
-  const same = told.length === places.length && sameMappings(host, frames, frame, told);
+  const same = agreed === told.length && sameMappings(host, frames, frame, told);
+  told.length = agreed;
   const done = same && (frames.pins[frame] ?? 0) === 0 && takeOut(host, frames, frame, told);
   frames.clear(frame, LOCKED);
   for (const { space, page } of told) space.invalidated(page, page + 1);
@@ -122,12 +129,12 @@ function sameMappings(
   frame: FrameNumber,
   told: readonly Place[],
 ): boolean {
-  const now = placesOf(host, frames, frame);
-  if (now.length !== told.length) return false;
-  return now.every(({ space, page }) => {
-    const known = told.some((place) => place.space === space && place.page === page);
-    return known && (space.table.flagsAt(page) & KIND) === HOST && (space.table.at(page)?.order ?? 1) === 0;
-  });
+  if (frames.mapCount[frame] !== told.length) return false;
+  for (const { space, page } of told) {
+    if (!space.table.maps(page, frame) || (space.table.flagsAt(page) & KIND) !== HOST) return false;
+    if ((space.table.at(page)?.order ?? 1) !== 0) return false;
+  }
+  return true;
 }
 
 function takeOut(host: ModelHost, frames: FrameTable, frame: FrameNumber, places: readonly Place[]): boolean {
