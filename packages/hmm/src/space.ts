@@ -22,6 +22,9 @@ import {
 } from "./space-ranges.ts";
 import type { FrameNumber, PageCount, PageIndex } from "./units.ts";
 
+/** Mirrors of a space that are looked at one by one. */
+const FEW_MIRRORS = 8;
+
 /** What a space is made of. */
 export interface SpaceOptions {
   /** Shown by `explain` and in records. */
@@ -57,6 +60,8 @@ export class Space {
   /** Read-only duplicates of pages on devices, by page. */
   readonly duplicates: Map<PageIndex, FrameNumber[]> = new Map();
   readonly #mirrors = new IntervalTree<Mirror>();
+  /** The same mirrors, while they are few: then looking at each is faster than the tree. */
+  #few: readonly Mirror[] | null = [];
   #deferred: Mirror[] = [];
   #invalidations = 0;
   #readers = 0;
@@ -124,12 +129,14 @@ export class Space {
       return;
     }
     this.#mirrors.add(mirror);
+    this.#few = this.#mirrors.size <= FEW_MIRRORS ? this.#mirrors.items() : null;
     mirror.subscribed = true;
   }
 
   unsubscribe(mirror: Mirror): void {
     if (mirror.subscribed) {
       this.#mirrors.delete(mirror);
+      this.#few = this.#mirrors.size <= FEW_MIRRORS ? this.#mirrors.items() : null;
       mirror.subscribed = false;
     } else {
       this.#deferred = this.#deferred.filter((other) => other !== mirror);
@@ -165,20 +172,30 @@ export class Space {
     owner: Device | null,
     blocking: boolean,
   ): boolean {
+    const { statistics } = this.core;
+    let agreed = true;
+    for (const mirror of this.#near(first, end)) {
+      if (mirror.first >= end || mirror.end <= first) continue;
+      agreed = mirror.begin(reason, owner, first, end, blocking) && agreed;
+      statistics.invalidations++;
+    }
+    return agreed;
+  }
+
+  /** The mirrors that overlap the range, and perhaps others. */
+  #near(first: PageIndex, end: PageIndex): readonly Mirror[] {
+    if (this.#few !== null) return this.#few;
     const hit: Mirror[] = [];
     this.#mirrors.overlapping(first, end, hit);
-    let agreed = true;
-    for (const mirror of hit) agreed = mirror.begin(reason, owner, first, end, blocking) && agreed;
-    this.core.statistics.invalidations += hit.length;
-    return agreed;
+    return hit;
   }
 
   /** The change that `invalidate` announced is done. */
   invalidated(first: PageIndex, end: PageIndex): void {
     if (this.#mirrors.size > 0) {
-      const hit: Mirror[] = [];
-      this.#mirrors.overlapping(first, end, hit);
-      for (const mirror of hit) mirror.finish();
+      for (const mirror of this.#near(first, end)) {
+        if (mirror.first < end && mirror.end > first) mirror.finish();
+      }
     }
     if (--this.#invalidations > 0 || this.#deferred.length === 0) return;
     const deferred = this.#deferred;

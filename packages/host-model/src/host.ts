@@ -32,8 +32,11 @@ import { PageStore, Swap } from "./ram.ts";
 import { reclaim } from "./reclaim.ts";
 import { Scheduler } from "./scheduler.ts";
 
-/** Pages that are freed at once when memory runs out. */
-const RECLAIM_BATCH: PageCount = 32;
+/** Pages that are freed at once when memory runs out: a 32nd of it, from 4 to 32. */
+function reclaimBatch(pages: PageCount): PageCount {
+  return Math.max(4, Math.min(32, Math.floor(pages / 32)));
+}
+
 /** Attempts that one nested step makes before it says that it is blocked. */
 const NESTED_ATTEMPTS = 4;
 
@@ -165,7 +168,7 @@ export class ModelHost implements Host {
     if (huge) return this.#allocateHuge();
     let frame = this.#free.take();
     if (frame < 0) {
-      reclaim(this, RECLAIM_BATCH, true);
+      reclaim(this, reclaimBatch(this.framesCount), true);
       frame = this.#free.take();
     }
     return frame < 0 ? NO_FRAME : frame;

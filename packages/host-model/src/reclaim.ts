@@ -105,7 +105,7 @@ export function reclaimFrame(host: ModelHost, frame: FrameNumber, blocking: bool
     if (space.invalidate(page, page + 1, "clear", null, blocking) !== OK) break;
     agreed++;
   }
-  const same = agreed === told.length && sameMappings(host, frames, frame, told);
+  const same = agreed === told.length && sameMappings(frames, frame, told);
   told.length = agreed;
   const done = same && (frames.pins[frame] ?? 0) === 0 && takeOut(host, frames, frame, told);
   frames.clear(frame, LOCKED);
@@ -123,12 +123,7 @@ function splits(host: ModelHost, frames: FrameTable, frame: FrameNumber): boolea
 }
 
 /** Whether the page is mapped where it was when the mirrors were told, and nowhere else, in a plain way. */
-function sameMappings(
-  host: ModelHost,
-  frames: FrameTable,
-  frame: FrameNumber,
-  told: readonly Place[],
-): boolean {
+function sameMappings(frames: FrameTable, frame: FrameNumber, told: readonly Place[]): boolean {
   if (frames.mapCount[frame] !== told.length) return false;
   for (const { space, page } of told) {
     if (!space.table.maps(page, frame) || (space.table.flagsAt(page) & KIND) !== HOST) return false;
