@@ -1,6 +1,8 @@
 import { FrameAllocator, HUGE_PAGES, PAGE_BYTES, type PageCount } from "@hms/hmm";
 
 const SLAB_BYTES = HUGE_PAGES * PAGE_BYTES;
+/** A word or two is copied byte by byte: a view of it would cost more. */
+const FEW_BYTES = 16;
 
 /** The bytes of pages: 2 MiB at a time, made when something is first written there; what was never written is zeros. */
 export class PageStore {
@@ -13,6 +15,12 @@ export class PageStore {
   /** Copies bytes out; within one 2 MiB block, or it goes on into the next. */
   read(page: number, offset: number, target: Uint8Array): void {
     let at = page * PAGE_BYTES + offset;
+    if (target.length <= FEW_BYTES && (at % SLAB_BYTES) + target.length <= SLAB_BYTES) {
+      const slab = this.#slabs[Math.floor(at / SLAB_BYTES)] ?? null;
+      const start = at % SLAB_BYTES;
+      for (let i = 0; i < target.length; i++) target[i] = slab === null ? 0 : (slab[start + i] ?? 0);
+      return;
+    }
     for (let done = 0; done < target.length; ) {
       const slab = this.#slabs[Math.floor(at / SLAB_BYTES)] ?? null;
       const start = at % SLAB_BYTES;
@@ -27,6 +35,12 @@ export class PageStore {
   /** Copies bytes in. */
   write(page: number, offset: number, source: Uint8Array): void {
     let at = page * PAGE_BYTES + offset;
+    if (source.length <= FEW_BYTES && (at % SLAB_BYTES) + source.length <= SLAB_BYTES) {
+      const slab = this.#slab(Math.floor(at / SLAB_BYTES));
+      const start = at % SLAB_BYTES;
+      for (let i = 0; i < source.length; i++) slab[start + i] = source[i] ?? 0;
+      return;
+    }
     for (let done = 0; done < source.length; ) {
       const slab = this.#slab(Math.floor(at / SLAB_BYTES));
       const start = at % SLAB_BYTES;

@@ -4,8 +4,8 @@ import { Program } from "./program.ts";
 import { Run } from "./run.ts";
 import { TortureFailure, World } from "./world.ts";
 
-/** After so many operations everything is looked at. */
-const LOOK_EVERY = 256;
+/** After so many operations everything is looked at; what each one touched is looked at at once. */
+const LOOK_EVERY = 1024;
 
 /** How a seed ended. */
 export interface SeedReport {

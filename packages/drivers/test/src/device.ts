@@ -18,6 +18,8 @@ import {
 } from "@hms/hmm";
 import { TestHandle } from "./handle.ts";
 
+/** A word or two is copied byte by byte: a view of it would cost more. */
+const FEW_BYTES = 16;
 /** Pages that are evicted at once when the device's memory is full. */
 const EVICTION_BATCH: PageCount = 32;
 
@@ -200,14 +202,19 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
 
   /** The bytes of pages that follow each other within 2 MiB. */
   bytes(index: number, pages: PageCount): Uint8Array {
+    const start = (index % HUGE_PAGES) * PAGE_BYTES;
+    return this.#slab(index).subarray(start, start + pages * PAGE_BYTES);
+  }
+
+  /** The 2 MiB that a page is in. */
+  #slab(index: number): Uint8Array {
     const number = Math.floor(index / HUGE_PAGES);
     let slab = this.#slabs[number] ?? null;
     if (slab === null) {
       slab = new Uint8Array(HUGE_PAGES * PAGE_BYTES);
       this.#slabs[number] = slab;
     }
-    const start = (index % HUGE_PAGES) * PAGE_BYTES;
-    return slab.subarray(start, start + pages * PAGE_BYTES);
+    return slab;
   }
 
   // What the core asks of the driver.
@@ -240,11 +247,17 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
   }
 
   read(index: number, offset: number, target: Uint8Array): void {
-    target.set(this.bytes(index, 1).subarray(offset, offset + target.length));
+    const slab = this.#slab(index);
+    const start = (index % HUGE_PAGES) * PAGE_BYTES + offset;
+    if (target.length > FEW_BYTES) target.set(slab.subarray(start, start + target.length));
+    else for (let i = 0; i < target.length; i++) target[i] = slab[start + i] ?? 0;
   }
 
   write(index: number, offset: number, source: Uint8Array): void {
-    this.bytes(index, 1).set(source, offset);
+    const slab = this.#slab(index);
+    const start = (index % HUGE_PAGES) * PAGE_BYTES + offset;
+    if (source.length > FEW_BYTES) slab.set(source, start);
+    else for (let i = 0; i < source.length; i++) slab[start + i] = source[i] ?? 0;
   }
 
   decide(proposal: Proposal): Verdict {
