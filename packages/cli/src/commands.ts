@@ -17,4 +17,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "Run conformance cases on a host",
     load: async () => (await import("./commands/conform.ts")).conform,
   },
+  {
+    name: "torture",
+    summary: "Do random work with faults on the simulated host, beside a copy that says what must come out",
+    load: async () => (await import("./commands/torture.ts")).torture,
+  },
 ];

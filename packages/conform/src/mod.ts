@@ -2,3 +2,5 @@
 export { modelCaseHost } from "./model/host.ts";
 export { caseLine, suiteJson, summaryLine } from "./run/report.ts";
 export { runSuite } from "./run/suite.ts";
+export { type Shrunk, shrink } from "./torture/shrink.ts";
+export { type Failure, type SeedOptions, type SeedReport, tortureSeed } from "./torture/torture.ts";
