@@ -126,7 +126,7 @@ function faultForWrite(space: Space, page: PageIndex): Errno {
   for (let attempt = 0; attempt < FAULTS_PER_PAGE_LIMIT; attempt++) {
     const region = space.regions.at(page);
     if (region === null || !region.mirrorable || !region.writable) return EFAULT;
-    if (region.kind !== "hugetlb") space.splitMapping(page);
+    space.splitHuge(page);
     const flags = space.table.flagsAt(page);
     const kind = flags & KIND;
     if ((kind === HOST || kind === COHERENT) && (flags & (WRITE | NO_ACCESS)) === WRITE) return OK;

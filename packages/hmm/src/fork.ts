@@ -19,7 +19,7 @@ import { EAGAIN, EBUSY, type Errno, OK } from "./errno.ts";
 import { restoreExclusive } from "./exclusive.ts";
 import type { Region } from "./region.ts";
 import type { Space } from "./space.ts";
-import { HUGE_PAGES, type PageIndex } from "./units.ts";
+import { HUGE_ORDER, HUGE_PAGES, type PageIndex } from "./units.ts";
 
 /**
  * Copies the entries of one region to a child's space: what is private becomes read-only on both sides and shared
@@ -79,11 +79,17 @@ function forkEntries(parent: Space, child: Space, region: Region, copy: (page: P
     }
     const copied = child.table.at(first);
     if (copied !== null && whole) copied.order = order;
-    else if (table.at(first) !== null && order === 9) parent.splitMapping(first);
+    else splitQuietly(parent, first, order);
     chunk = table.next(first + HUGE_PAGES, region.end);
   }
   parent.core.host.sync(parent, region.first, region.end - region.first);
   return OK;
+}
+
+/** The range is being told of already: a mapping of which the child has a part as a copy is not one any more. */
+function splitQuietly(parent: Space, first: PageIndex, order: number): void {
+  const chunk = parent.table.at(first);
+  if (chunk !== null && order === HUGE_ORDER) chunk.order = 0;
 }
 
 /** EAGAIN from here only says that the child's page is a copy of its own, apart from the others. */

@@ -39,6 +39,28 @@ import type { Region } from "./region.ts";
 import type { Space } from "./space.ts";
 import { type FrameNumber, HUGE_PAGES, type PageIndex } from "./units.ts";
 
+/**
+ * Splits the huge mappings of a range that will not move as a whole, and tells the mirrors of all of each (event
+ * `clear`). As the kernel does (6.12): whatever a migration looks at is split, unless its destination can hold it
+ * whole. Others may run meanwhile; what comes back is split by `collectRange`.
+ */
+export function splitRange(m: Migration, space: Space): void {
+  const end = m.first + m.count;
+  for (let page = m.first; page < end; page = page - (page % HUGE_PAGES) + HUGE_PAGES) {
+    const chunk = space.table.at(page);
+    if (chunk === null || chunk.order === 0 || m.duplicate) continue;
+    const whole = page === chunk.first && end - page >= HUGE_PAGES;
+    const flags = chunk.flags[0] ?? EMPTY;
+    const head = chunk.frames[0] ?? 0;
+    const unwanted = selection(m, flags, head);
+    const looksAt = unwanted === LOSS.notSelected && m.to?.huge !== true && (flags & KIND) === HOST;
+    const takes = unwanted === LOSS.none && !(whole && (m.to === null || m.to.huge));
+    if (!(looksAt || takes) || obstacle(m, flags, head, false) !== LOSS.none) continue;
+    space.splitHuge(page);
+    if (whole) m.splitHeads.push(page);
+  }
+}
+
 /** Takes the selected pages of a range out of this space's page table. Nothing else runs meanwhile. */
 export function collectRange(m: Migration, space: Space, region: Region): void {
   const end = m.first + m.count;
@@ -55,6 +77,7 @@ export function collectRange(m: Migration, space: Space, region: Region): void {
       collectHuge(m, space, region, chunk, page, stop, whole);
     } else {
       collectEntries(m, space, region, chunk, page, stop);
+      if (whole && m.splitHeads.includes(page) && allMoving(m, head)) markHuge(m, head);
     }
     page = stop;
   }
@@ -91,8 +114,6 @@ function collectHuge(
   const unwanted = selection(m, flags, frame);
   const keep = whole && !m.duplicate && (m.to === null || m.to.huge);
   const reason = unwanted === LOSS.none ? obstacle(m, flags, frame, keep) : unwanted;
-  // As the kernel does (6.12): whatever a migration looks at is split, unless its destination can hold it whole.
-  if (unwanted === LOSS.notSelected && m.to?.huge !== true) splitUnwanted(m, space, chunk, from, frame);
   if (reason !== LOSS.none) {
     for (let i = head; i < stop; i++) take(m, i, reason);
     return;
@@ -102,12 +123,6 @@ function collectHuge(
   collectEntries(m, space, region, chunk, from, to);
   m.takingHuge = false;
   if (whole && !m.duplicate && allMoving(m, head)) markHuge(m, head);
-}
-
-function splitUnwanted(m: Migration, space: Space, chunk: Chunk, page: PageIndex, head: FrameNumber): void {
-  const flags = chunk.flags[0] ?? EMPTY;
-  if ((flags & KIND) !== HOST || m.duplicate) return;
-  if ((flags & ZERO) !== 0 || obstacle(m, flags, head, false) === LOSS.none) space.splitMapping(page);
 }
 
 /** Why a huge page of the host cannot move, neither as a whole nor split. */

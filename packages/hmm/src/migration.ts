@@ -5,7 +5,7 @@ import type { Device } from "./device.ts";
 import type { DeviceMemory } from "./device-memory.ts";
 import { EBUSY, EFAULT, EINVAL, type Errno, OK } from "./errno.ts";
 import { LOCKED } from "./frame-table.ts";
-import { collectFrames, collectRange, seizeElsewhere } from "./migration-collect.ts";
+import { collectFrames, collectRange, seizeElsewhere, splitRange } from "./migration-collect.ts";
 import { commit, settle } from "./migration-commit.ts";
 import {
   HAS_MOVED,
@@ -89,6 +89,8 @@ export class Migration {
   duplicate = false;
   /** While the pages of a huge page are taken together, its memory need not be split. */
   takingHuge = false;
+  /** First pages of the 2 MiB pages that the set up split. */
+  readonly splitHeads: PageIndex[] = [];
   /** Pages that `setup` took. */
   collected: PageCount = 0;
   /** Pages that moved. */
@@ -143,6 +145,7 @@ export class Migration {
     this.from = ask.from ?? null;
     this.refusing = ask.refusing ?? this.#refusals(space, ask);
     this.duplicate = ask.duplicate ?? false;
+    splitRange(this, space);
     const reason = this.duplicate ? "protection-page" : "migrate";
     space.invalidate(first, first + count, reason, this.duplicate ? null : this.device);
     collectRange(this, space, region);
@@ -182,6 +185,7 @@ export class Migration {
     this.cause = cause;
     this.collected = 0;
     this.movedCount = 0;
+    this.splitHeads.length = 0;
     this.sources.fill(NO_FRAME, 0, count);
     this.destinations.fill(NO_FRAME, 0, count);
     this.status.fill(0, 0, count);

@@ -4,7 +4,7 @@ import { protectEntries } from "./protect.ts";
 import type { RegionOptions } from "./region.ts";
 import { moveEntries } from "./remap.ts";
 import type { Space } from "./space.ts";
-import { isRange, PAGE_LIMIT, type PageCount, type PageIndex } from "./units.ts";
+import { HUGE_PAGES, isRange, PAGE_LIMIT, type PageCount, type PageIndex } from "./units.ts";
 import { zap } from "./zap.ts";
 
 // The operations on ranges of a space, for its methods of the same names.
@@ -24,12 +24,25 @@ export function mapRange(space: Space, first: PageIndex, count: PageCount, optio
   return OK;
 }
 
+/** Huge mappings that reach over an end of the range are split first. EAGAIN: a mirror refused (only if not blocking). */
+function splitEnds(space: Space, first: PageIndex, end: PageIndex, blocking = true): Errno {
+  const errno = first % HUGE_PAGES === 0 ? OK : space.splitHuge(first, blocking);
+  return errno === OK && end % HUGE_PAGES !== 0 ? space.splitHuge(end, blocking) : errno;
+}
+
+/** Huge mappings that move to a place where they cannot be huge. */
+function splitAll(space: Space, first: PageIndex, end: PageIndex): void {
+  for (let page = first; page < end; page += HUGE_PAGES) space.splitHuge(page);
+  space.splitHuge(end - 1);
+}
+
 export function unmapRange(space: Space, first: PageIndex, count: PageCount): Errno {
   if (!isRange(first, count)) return EINVAL;
   if (space.closed) return EFAULT;
   const end = first + count;
   if (isFree(space, first, end)) return OK;
   if (!space.tryWrite()) return EAGAIN;
+  splitEnds(space, first, end);
   space.regions.remove(first, end);
   space.downgrade();
   space.invalidate(first, end, "unmap");
@@ -51,6 +64,7 @@ export function protectRange(space: Space, first: PageIndex, count: PageCount, a
     const to = Math.min(end, region.end);
     page = to;
     if (region.access === access) continue;
+    splitEnds(space, from, to);
     space.regions.change(from, to, { access });
     space.invalidate(from, to, "protection-range");
     protectEntries(space, from, to, region, access);
@@ -70,6 +84,7 @@ export function adviseRange(
   if (space.closed) return EFAULT;
   if (!space.tryWrite()) return EAGAIN;
   const complete = space.regions.covers(first, first + count);
+  splitEnds(space, first, first + count);
   space.regions.change(first, first + count, change);
   space.endWrite();
   return complete ? OK : ENOMEM;
@@ -80,7 +95,8 @@ export function discardRange(space: Space, first: PageIndex, count: PageCount, b
   if (space.closed) return EFAULT;
   if (!space.tryRead()) return EAGAIN;
   const end = first + count;
-  const errno = space.invalidate(first, end, "clear", null, blocking);
+  let errno = splitEnds(space, first, end, blocking);
+  if (errno === OK) errno = space.invalidate(first, end, "clear", null, blocking);
   if (errno === OK) {
     zap(space, first, end);
     space.invalidated(first, end);
@@ -104,6 +120,8 @@ export function remapRange(
   if (region === null || region.end < end) return EFAULT;
   if (!isFree(space, to, to + count)) return EEXIST;
   if (!space.tryWrite()) return EAGAIN;
+  if ((to - first) % HUGE_PAGES === 0) splitEnds(space, first, end);
+  else splitAll(space, first, end);
   const moved = region.with(first, end);
   space.regions.add(to, to + count, { ...moved, order: moved.hugeOrder, offset: moved.offset });
   space.invalidate(first, end, "unmap");

@@ -20,7 +20,7 @@ import {
   remapRange,
   unmapRange,
 } from "./space-ranges.ts";
-import type { FrameNumber, PageCount, PageIndex } from "./units.ts";
+import { type FrameNumber, HUGE_ORDER, HUGE_PAGES, type PageCount, type PageIndex } from "./units.ts";
 
 /** Mirrors of a space that are looked at one by one. */
 const FEW_MIRRORS = 8;
@@ -222,10 +222,19 @@ export class Space {
     this.core.release(flagsBefore, frameBefore);
   }
 
-  /** Makes one huge entry of 4 KiB ones apart: the mapping, not the memory. */
-  splitMapping(page: PageIndex): void {
+  /**
+   * Splits a huge mapping into 4 KiB ones; the memory behind it stays as it is. The mirrors of all of it are told first
+   * (event `clear`), and others may run. EAGAIN: a mirror refused (only if not blocking).
+   */
+  splitHuge(page: PageIndex, blocking = true): Errno {
+    if (this.table.at(page)?.order !== HUGE_ORDER || this.regions.at(page)?.kind === "hugetlb") return OK;
+    const first = page - (page % HUGE_PAGES);
+    const errno = this.invalidate(first, first + HUGE_PAGES, "clear", null, blocking);
+    if (errno !== OK) return errno;
     const chunk = this.table.at(page);
-    if (chunk !== null && chunk.order !== 0) chunk.order = 0;
+    if (chunk !== null) chunk.order = 0;
+    this.invalidated(first, first + HUGE_PAGES);
+    return OK;
   }
 
   /** Whether the space may hold that many more pages. */

@@ -308,21 +308,26 @@ function writeHugeZero(host: ModelHost, space: Space, page: PageIndex, cause: Ca
 function reuse(space: Space, page: PageIndex): void {
   const chunk = space.table.at(page);
   if (chunk === null) return;
-  const { host } = space.core.memories;
-  let whole = chunk.order !== 0;
-  for (let index = 0; whole && index < HUGE_PAGES; index++) {
-    const frame = chunk.frames[index] ?? 0;
-    whole = frame < host.pages ? host.mapCount[frame] === 1 : false;
-  }
-  if (!whole) {
-    chunk.order = 0;
+  if (chunk.order === 0) {
     chunk.flags[page - chunk.first] = (chunk.flags[page - chunk.first] ?? 0) | WRITE | DIRTY;
-  } else {
+  } else if (isAlone(space, chunk)) {
     for (let index = 0; index < HUGE_PAGES; index++) {
       chunk.flags[index] = (chunk.flags[index] ?? 0) | WRITE | DIRTY;
     }
+  } else {
+    space.splitHuge(page);
   }
   space.core.host.sync(space, page, 1);
+}
+
+/** Whether no part of a huge page is mapped elsewhere. */
+function isAlone(space: Space, chunk: NonNullable<ReturnType<Space["table"]["at"]>>): boolean {
+  for (let index = 0; index < HUGE_PAGES; index++) {
+    const frame = chunk.frames[index] ?? 0;
+    const frames = space.core.memories.tableOf(frame);
+    if (frames.mapCount[frame - frames.base] !== 1) return false;
+  }
+  return true;
 }
 
 /** The first write to a page of a shared file: it will have to be written back. A shared extent is copied first. */
@@ -346,6 +351,7 @@ function writeShared(host: ModelHost, space: Space, region: Region, page: PageIn
 /** Gives the space its own copy of a page, in the host's memory. */
 function copyOnWrite(host: ModelHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
   if (region.kind === "hugetlb") return copyHugetlb(host, space, page, cause);
+  if (space.table.at(page)?.order === HUGE_ORDER) return space.splitHuge(page);
   const flags = space.table.flagsAt(page);
   const frame = space.table.frameAt(page);
   if ((flags & ZERO) !== 0 && !space.mayGrow(1)) return ENOMEM;
@@ -354,7 +360,6 @@ function copyOnWrite(host: ModelHost, space: Space, region: Region, page: PageIn
   space.invalidate(page, page + 1, "clear");
   const unchanged = ((space.table.flagsAt(page) ^ flags) & ~(YOUNG | DIRTY)) === 0 && !space.closed;
   if (unchanged && space.table.frameAt(page) === frame && host.copy(frame, own)) {
-    space.splitMapping(page);
     const from = (flags & ZERO) !== 0 ? NOWHERE : space.table.placeOf(flags, frame);
     const why = (flags & ZERO) !== 0 ? cause : CAUSE.copyOnWrite;
     space.exchange(page, HOST | ANON | WRITE | DIRTY, own, why, from);

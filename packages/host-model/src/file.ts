@@ -43,6 +43,8 @@ export class ModelFile {
   #pages: PageCount;
   /** Pages in the host's memory: the page cache, or the storage of a DAX file. */
   readonly #frames = new Map<PageIndex, FrameNumber>();
+  /** A truncation or a hole is under way: another one has to wait. */
+  #resizing = false;
   /** Pages written back to the disk; those that are in neither map are zeros. */
   readonly #disk = new Map<PageIndex, Uint8Array>();
   /** Swap slots of shared memory. */
@@ -230,13 +232,15 @@ export class ModelFile {
   truncate(pages: PageCount): Errno {
     if (!Number.isSafeInteger(pages) || pages < 0) return EINVAL;
     const before = this.#pages;
-    if (pages < before && !this.#reachable(pages, before)) return EAGAIN;
+    if (this.#resizing || (pages < before && !this.#reachable(pages, before))) return EAGAIN;
     this.#pages = pages;
     if (pages < before) {
+      this.#resizing = true;
       this.#forEachMapping(pages, before, (space, from, to) => {
         space.discard(from, to - from);
       });
       this.#remove(pages, before);
+      this.#resizing = false;
     }
     return OK;
   }
@@ -244,12 +248,12 @@ export class ModelFile {
   /** Makes a hole of zeros; it leaves every mapping, but for copies that processes made of it. EAGAIN as `truncate`. */
   punchHole(first: PageIndex, count: PageCount): Errno {
     if (!isRange(first, count) || first + count > this.#pages) return EINVAL;
-    if (!this.#reachable(first, first + count)) return EAGAIN;
-    for (let page = first; page < first + count; page++) {
-      if (!this.#unmapForGood(page)) return EAGAIN;
-      this.#remove(page, page + 1);
-    }
-    return OK;
+    if (this.#resizing || !this.#reachable(first, first + count)) return EAGAIN;
+    this.#resizing = true;
+    let page = first;
+    for (; page < first + count && this.#unmapForGood(page); page++) this.#remove(page, page + 1);
+    this.#resizing = false;
+    return page < first + count ? EAGAIN : OK;
   }
 
   /**

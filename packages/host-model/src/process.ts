@@ -202,9 +202,8 @@ export class ModelProcess implements ProcessFace {
       case "dontneed":
         return this.#dontNeed(first, count);
       case "free": {
-        // What is freed lazily may keep its content for as long as it likes: here, until it is dropped for a reason.
         if (regions.some((region) => !region.anonymous)) return EINVAL;
-        return this.space.regions.covers(first, first + count) ? OK : ENOMEM;
+        return this.#free(first, count);
       }
       case "hugepage":
       case "nohugepage": {
@@ -232,6 +231,19 @@ export class ModelProcess implements ProcessFace {
       page = to;
     }
     return page < first + count ? ENOMEM : errno;
+  }
+
+  /** What is freed lazily keeps its content for as long as memory lasts: here, until it is dropped for another reason. */
+  #free(first: PageIndex, count: PageCount): Errno {
+    if (!this.space.tryRead()) return EAGAIN;
+    for (const region of this.space.regions.within(first, first + count)) {
+      const from = Math.max(first, region.first);
+      const to = Math.min(first + count, region.end);
+      this.space.invalidate(from, to, "clear");
+      this.space.invalidated(from, to);
+    }
+    this.space.endRead();
+    return this.space.regions.covers(first, first + count) ? OK : ENOMEM;
   }
 
   #collapse(first: PageIndex, count: PageCount): Errno {

@@ -118,8 +118,9 @@ export function reclaimFrame(host: ModelHost, frame: FrameNumber, blocking: bool
 function splits(host: ModelHost, frames: FrameTable, frame: FrameNumber): boolean {
   if (!frames.is(frame, HEAD | TAIL)) return true;
   if (!host.split(frame)) return false;
-  for (const { space, page } of placesOf(host, frames, frame)) space.splitMapping(page);
-  return true;
+  for (const { space, page } of placesOf(host, frames, frame)) space.splitHuge(page);
+  // Others ran while the mirrors were told.
+  return isCandidate(host, frames, frame);
 }
 
 /** Whether the page is mapped where it was when the mirrors were told, and nowhere else, in a plain way. */
