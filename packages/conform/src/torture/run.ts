@@ -30,8 +30,8 @@ import { FOUND, GONE, NOTHING, ON_ITS_WAY, Peek } from "./peek.ts";
 import { DEPTH_MAX } from "./plan.ts";
 import type { Program } from "./program.ts";
 import {
-  ANONYMOUS,
   FILE_PRIVATE,
+  FILE_SHARED,
   READ_WRITE,
   type SpaceShadow,
   UNMAPPED,
@@ -76,6 +76,7 @@ export class Run {
   readonly #touched = new Int32Array(TOUCHED_MAX * 2);
   #touchedCount = 0;
   readonly #settle: number[] = [];
+  readonly #settleFiles = new Set<number>();
   readonly #current: number[] = new Array(DEPTH_MAX + 1).fill(0);
   readonly #points: number[] = new Array(DEPTH_MAX + 1).fill(0);
   readonly #next: number[] = new Array(DEPTH_MAX + 1).fill(0);
@@ -176,22 +177,14 @@ export class Run {
   /** What a page holds is known only when everything that is under way has ended. */
   settle(space: number, page: number): void {
     this.#settle.push(space, page);
+    const shadow = this.world.shadow(space);
+    if (shadow.access[page] !== UNMAPPED && shadow.flavour[page] === FILE_SHARED)
+      this.settleFile(shadow.file[page] ?? 0);
   }
 
-  /** A page of a file may be changed by several at once. */
+  /** The same for a file. */
   settleFile(file: number): void {
-    for (let space = 0; space < SPACES; space++) {
-      const shadow = this.world.shadow(space);
-      for (let page = 0; page < shadow.pages; page++) {
-        if (
-          shadow.flavour[page] !== ANONYMOUS &&
-          shadow.access[page] !== UNMAPPED &&
-          shadow.file[page] === file
-        ) {
-          this.settle(space, page);
-        }
-      }
-    }
+    this.#settleFiles.add(file);
   }
 
   /** Checks how an operation ended: as it must, or as it may when others or a want of memory were in the way. */
@@ -301,6 +294,32 @@ export class Run {
     const list = this.#settle;
     for (let k = 0; k < list.length; k += 2) this.#settlePage(list[k] ?? 0, list[k + 1] ?? 0);
     list.length = 0;
+    for (const file of this.#settleFiles) this.#settleFilePages(file);
+    this.#settleFiles.clear();
+  }
+
+  #settleFilePages(index: number): void {
+    const file = this.world.files[index] ?? null;
+    if (file === null) return;
+    for (let page = 0; page < Math.min(file.shadow.pages, file.file.pages); page++) {
+      this.peek.filePage(file.file, page);
+      this.#takeWords(`page ${page} of file ${index}`, file.shadow.words, page * WORDS);
+    }
+  }
+
+  /** Takes what is there, if it is one of the values that it may have. */
+  #takeWords(what: string, words: Int32Array, at: number): void {
+    for (let word = 0; word < WORDS; word++) {
+      const value = this.peek.words[word] ?? 0;
+      const known = words[at + word] ?? 0;
+      if (value === known) continue;
+      if (!this.journal.has(value)) {
+        this.world.fail(
+          `word ${word} of ${what} is ${value} after operations at the same time, none of which wrote that; it was ${known}`,
+        );
+      }
+      words[at + word] = value;
+    }
   }
 
   #settlePage(space: number, page: number): void {
@@ -314,20 +333,12 @@ export class Run {
       else this.own(shadow, page);
     }
     if (found === GONE || found === ON_ITS_WAY || !this.world.locate(shadow, page)) return;
-    const isZero = found === NOTHING && (shadow.owns(page) || !this.#peekFile(shadow, page));
-    if (isZero && !shadow.owns(page)) return;
-    const { slot, slotAt } = this.world;
-    for (let word = 0; word < WORDS; word++) {
-      const value = isZero ? 0 : (this.peek.words[word] ?? 0);
-      const known = slot[slotAt + word] ?? 0;
-      if (value === known) continue;
-      if (!this.journal.has(value)) {
-        this.world.fail(
-          `word ${word} of page ${page} of process ${space} is ${value} after operations at the same time, none of which wrote that; it was ${known}`,
-        );
-      }
-      slot[slotAt + word] = value;
+    if (found === NOTHING) {
+      if (shadow.owns(page)) this.peek.words.fill(0);
+      else if (!this.#peekFile(shadow, page)) return;
+      this.world.locate(shadow, page);
     }
+    this.#takeWords(`page ${page} of process ${space}`, this.world.slot, this.world.slotAt);
   }
 
   /** What a page holds now, also when its file is on the disk; false when that cannot be seen. */
