@@ -10,15 +10,8 @@ import { answersOf, scenarioOf } from "./scenario.ts";
 
 const FILE = join(import.meta.dirname, "answers/kernel-6.12.117.jsonl.gz");
 
-const AT_ONCE =
-  "mprotect makes pages of shared memory writable at once in the kernel, here at the next write";
-
 /** Scenarios of small pages that differ, and why. One that differs no more fails the test. */
 const DIFFERENT: ReadonlyMap<number, string> = new Map([
-  [178, AT_ONCE],
-  [266, AT_ONCE],
-  [442, AT_ONCE],
-  [967, AT_ONCE],
   [905, "the kernel does not merge regions with and without pages, and mremap refuses to move two"],
 ]);
 

@@ -75,11 +75,11 @@ function allMayBecomeWritable(space: Space, chunk: Chunk, region: Region): boole
   return true;
 }
 
-/** A private page that nobody shares, or a page of a shared file that is known to be dirty. */
+/** A private page that nobody shares; a page of a shared file if its first write needs no notice, or was noticed. */
 function mayBecomeWritable(space: Space, chunk: Chunk, index: number, region: Region): boolean {
   const flags = chunk.flags[index] ?? EMPTY;
   if (!refersToFrame(flags) || (flags & DUPLICATED) !== 0) return false;
-  if (region.shared) return (flags & DIRTY) !== 0;
+  if (region.shared) return region.quiet || (flags & DIRTY) !== 0;
   if ((flags & ANON) === 0) return false;
   const frame = chunk.frames[index] ?? 0;
   const frames = space.core.memories.tableOf(frame);

@@ -23,6 +23,8 @@ export interface RegionOptions {
   readonly access: number;
   /** Writes are seen by others that map the same file. */
   readonly shared?: boolean;
+  /** Of a shared region: nobody needs to know of the first write to a page, so that pages become writable with it. */
+  readonly quiet?: boolean;
   /** Huge pages: wanted, not wanted, or whatever the host does by default. */
   readonly huge?: boolean | null;
   /** Map order of a `hugetlb` region's pages: 9 or 18. */
@@ -45,6 +47,7 @@ export class Region implements Interval {
   readonly kind: RegionKind;
   readonly access: number;
   readonly shared: boolean;
+  readonly quiet: boolean;
   readonly huge: boolean | null;
   /** Map order of the huge pages of a `hugetlb` region; 0 for others. */
   readonly hugeOrder: number;
@@ -61,6 +64,7 @@ export class Region implements Interval {
     this.kind = options.kind;
     this.access = options.access;
     this.shared = options.shared ?? false;
+    this.quiet = options.quiet ?? false;
     this.huge = options.huge ?? null;
     this.hugeOrder = options.kind === "hugetlb" ? (options.order ?? 9) : 0;
     this.backing = options.backing ?? null;
@@ -93,6 +97,7 @@ export class Region implements Interval {
       kind: this.kind,
       access: this.access,
       shared: this.shared,
+      quiet: this.quiet,
       huge: this.huge,
       order: this.hugeOrder,
       backing: this.backing,
@@ -108,6 +113,7 @@ export class Region implements Interval {
       this.kind === next.kind &&
       this.access === next.access &&
       this.shared === next.shared &&
+      this.quiet === next.quiet &&
       this.huge === next.huge &&
       this.hugeOrder === next.hugeOrder &&
       this.backing === next.backing &&

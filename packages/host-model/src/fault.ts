@@ -210,7 +210,7 @@ function populateFile(
   if (!still || file.cached(filePage) !== frame || (forWrite && host.extents.isShared(frame))) return OK;
   const dax = file.kind === "dax" ? DAX : 0;
   // Shared memory needs no notice of the first write; other files do, for what is to be written back.
-  const atOnce = forWrite || (region.shared && region.writable && file.kind === "memory");
+  const atOnce = forWrite || (region.shared && region.writable && region.quiet);
   if (forWrite || atOnce) host.core.memories.host.set(frame, WRITTEN);
   const flags = HOST | YOUNG | dax | (atOnce ? WRITE : 0) | (forWrite ? DIRTY : 0);
   space.install(page, flags, frame, cause, FILE_PLACE);
@@ -226,7 +226,7 @@ function faultAround(space: Space, region: Region, file: ModelFile, page: PageIn
   const start = page - (page % FAULT_AROUND);
   const first = Math.max(start, region.first);
   const end = Math.min(start + FAULT_AROUND, region.end);
-  const write = region.shared && region.writable && file.kind === "memory" ? WRITE : 0;
+  const write = region.shared && region.writable && region.quiet ? WRITE : 0;
   for (let near = first; near < end; near++) {
     const frame = file.cached(region.offset + (near - region.first));
     if (frame === NO_FRAME || (space.table.flagsAt(near) & KIND) !== EMPTY) continue;

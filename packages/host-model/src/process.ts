@@ -100,12 +100,13 @@ export class ModelProcess implements ProcessFace {
       case "anonymous": {
         if (!shared) return { kind: "anonymous", access, huge };
         const file = this.host.createFile({ pages: request.pages, kind: "memory" });
-        return { kind: "file", access, shared, huge, backing: file, offset: 0 };
+        return { kind: "file", access, shared, quiet: true, huge, backing: file, offset: 0 };
       }
       case "file": {
         const { file, offset = 0 } = backing;
         if (!Number.isSafeInteger(offset) || offset < 0) return null;
-        return { kind: file.kind === "dax" ? "dax" : "file", access, shared, backing: file, offset };
+        const quiet = file.kind === "memory";
+        return { kind: file.kind === "dax" ? "dax" : "file", access, shared, quiet, backing: file, offset };
       }
       case "hugetlb":
         return {
