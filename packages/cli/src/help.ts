@@ -17,7 +17,7 @@ Commands:
 ${twoColumns([...rows, ["help", "Show the help of a command: hms help topo"]], WIDTH)}
 
 Options:
-${twoColumns([...COMMON.map(optionRow), ["--version", "show the version"]], WIDTH)}
+${twoColumns(COMMON.map(optionRow), WIDTH)}
 
 Examples:
 ${twoColumns(
