@@ -75,6 +75,13 @@ export class Losses {
     this.#predicted = null;
   }
 
+  /** A fork under way copies what its parent has lost: that was reported for the parent. */
+  #inherited(page: number): boolean {
+    if (!this.#run.loose) return false;
+    for (const key of this.#reported) if (key % 2 ** 20 === page) return true;
+    return false;
+  }
+
   #settleSpace(space: number): number {
     const { world } = this.#run;
     const process = world.process(space);
@@ -85,7 +92,7 @@ export class Losses {
       if ((process.space.table.flagsAt(world.base + page) & KIND) !== LOST || shadow.lost[page] === 1)
         continue;
       const key = process.space.id * 2 ** 20 + page;
-      if (!this.#reported.has(key))
+      if (!this.#reported.has(key) && !this.#inherited(page))
         world.fail(`page ${page} of process ${space} is lost, but was not reported`);
       if (this.#predicted !== null && !this.#predicted.has(key)) {
         world.fail(
