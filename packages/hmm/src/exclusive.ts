@@ -1,13 +1,14 @@
 import { HmsError } from "@hms/topology";
 import { CAUSE, type Cause } from "./cause.ts";
+import { dropDuplicates } from "./duplicates.ts";
 import { ANON, COHERENT, DUPLICATED, EXCLUSIVE, HOST, KIND, NO_ACCESS, WRITE } from "./entry.ts";
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENODEV, type Errno, OK } from "./errno.ts";
-import { LOCKED, TAIL } from "./frame-table.ts";
+import { HEAD, LOCKED, TAIL } from "./frame-table.ts";
 import { BATCH_PAGES_MAX, FAULTS_PER_PAGE_LIMIT } from "./limits.ts";
 import { restoreMappings } from "./migration-commit.ts";
 import type { Mirror } from "./mirror.ts";
 import type { Space } from "./space.ts";
-import { isRange, NO_FRAME, type PageCount, type PageIndex } from "./units.ts";
+import { type FrameNumber, HUGE_PAGES, isRange, NO_FRAME, type PageCount, type PageIndex } from "./units.ts";
 
 /**
  * Pages that a device gets for itself, for atomic operations (the kernel's make_device_exclusive_range), made once by
@@ -73,12 +74,16 @@ export class ExclusiveRange {
     }
   }
 
+  /** First every page is faulted in, then each is taken: taking the first of a huge page takes the others too. */
   #takePages(mirror: Mirror, space: Space): Errno {
     this.faulted = 0;
-    for (let i = 0; i < this.count; i++) {
-      const errno = faultForWrite(space, this.first + i);
-      if (errno !== OK) return i === 0 ? errno : OK;
-      this.faulted = i + 1;
+    while (this.faulted < this.count) {
+      const errno = faultForWrite(space, this.first + this.faulted);
+      if (errno !== OK && this.faulted === 0) return errno;
+      if (errno !== OK) break;
+      this.faulted++;
+    }
+    for (let i = 0; i < this.faulted; i++) {
       const frame = takePage(mirror, space, this.first + i);
       this.frames[i] = frame;
       this.#locked[i] = frame;
@@ -136,30 +141,43 @@ function faultForWrite(space: Space, page: PageIndex): Errno {
   return EBUSY;
 }
 
-/** Takes one page that is writable; NO_FRAME when it is not of the kind, or someone has it. */
+/**
+ * Takes one page that is writable; NO_FRAME when it is not of the kind, or someone has it. The first page of a huge one
+ * takes the CPU's mappings of all the others with it, as the kernel's reverse map walk does; a CPU's touch gives each
+ * of them back.
+ */
 function takePage(mirror: Mirror, space: Space, page: PageIndex): number {
   const { core, table } = space;
+  const region = space.regions.at(page);
+  const anonymous = (table.flagsAt(page) & ANON) !== 0 && region !== null && region.kind !== "hugetlb";
+  if (!anonymous || !isPlain(table.flagsAt(page))) return NO_FRAME;
   const frame = table.frameAt(page);
   const frames = core.memories.tableOf(frame);
   const index = frame - frames.base;
-  const anonymous = (table.flagsAt(page) & ANON) !== 0 && space.regions.at(page)?.kind !== "hugetlb";
-  if (!anonymous || frames.is(index, TAIL | LOCKED) || frames.mapCount[index] !== 1) return NO_FRAME;
+  if (frames.is(index, TAIL | LOCKED) || frames.mapCount[index] !== 1) return NO_FRAME;
+  const count = frames.is(index, HEAD) ? Math.min(region.end - page, HUGE_PAGES) : 1;
   frames.set(index, LOCKED);
-  space.invalidate(page, page + 1, "exclusive", mirror.device);
-  const chunk = table.at(page);
-  const flags = chunk?.flags[page - chunk.first] ?? 0;
-  const still = chunk !== null && chunk.frames[page - chunk.first] === frame && isPlain(flags);
-  if (chunk !== null && still) {
-    chunk.flags[page - chunk.first] = (flags & ~KIND) | EXCLUSIVE;
-    chunk.note(page - chunk.first, CAUSE.exclusive, table.placeOf(flags, frame), core.host.now());
-  }
-  space.invalidated(page, page + 1);
-  core.host.sync(space, page, 1);
+  space.invalidate(page, page + count, "exclusive", mirror.device);
+  const still = table.maps(page, frame) && isPlain(table.flagsAt(page));
+  if (still) for (let k = 0; k < count; k++) makeExclusive(space, page + k, frame + k);
+  space.invalidated(page, page + count);
+  core.host.sync(space, page, count);
   core.host.yield("exclusive");
   if (still) return frame;
   frames.clear(index, LOCKED);
   core.put(frame);
   return NO_FRAME;
+}
+
+function makeExclusive(space: Space, page: PageIndex, frame: FrameNumber): void {
+  const { core, table } = space;
+  const chunk = table.at(page);
+  const kind = table.flagsAt(page) & KIND;
+  if (chunk === null || !table.maps(page, frame) || (kind !== HOST && kind !== COHERENT)) return;
+  const flags = chunk.flags[page - chunk.first] ?? 0;
+  if ((flags & DUPLICATED) !== 0) dropDuplicates(space, page);
+  chunk.flags[page - chunk.first] = (flags & ~(KIND | DUPLICATED)) | EXCLUSIVE;
+  chunk.note(page - chunk.first, CAUSE.exclusive, table.placeOf(flags, frame), core.host.now());
 }
 
 function isPlain(flags: number): boolean {

@@ -59,9 +59,10 @@ export interface Host {
   release(frame: FrameNumber): void;
   /**
    * Makes separate pages of the huge page that a frame belongs to (`HEAD` and `TAIL` cleared). False when it cannot
-   * now: one of them is pinned. Nothing else runs.
+   * now: one of them is pinned. With `told` the mirrors of all of it have been told, so that pages which hold zeros
+   * only may be given up for the page of zeros. Nothing else runs.
    */
-  split(frame: FrameNumber): boolean;
+  split(frame: FrameNumber, told: boolean): boolean;
 
   /** Reads bytes of host memory on behalf of a device (null: a CPU). `target` may run on into frames that follow. */
   read(frame: FrameNumber, offset: number, target: Uint8Array, by: Device | null): void;

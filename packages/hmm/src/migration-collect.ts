@@ -55,8 +55,8 @@ export function splitRange(m: Migration, space: Space): void {
     const unwanted = selection(m, flags, head);
     const looksAt = unwanted === LOSS.notSelected && m.to?.huge !== true && (flags & KIND) === HOST;
     const takes = unwanted === LOSS.none && !(whole && (m.to === null || m.to.huge));
-    if (!(looksAt || takes) || obstacle(m, flags, head, false) !== LOSS.none) continue;
-    space.splitHuge(page);
+    if (!(looksAt || takes) || obstacle(m, flags, head, true) !== LOSS.none) continue;
+    space.splitHuge(page, true, true);
     if (whole) m.splitHeads.push(page);
   }
 }
@@ -133,7 +133,7 @@ function obstacle(m: Migration, flags: number, head: FrameNumber, keep: boolean)
     if ((frames.pins[frame] ?? 0) > 0) return LOSS.pinned;
     if (frames.is(frame, LOCKED)) return LOSS.locked;
   }
-  return keep || m.core.host.split(head) ? LOSS.none : LOSS.compound;
+  return keep || m.core.host.split(head, false) ? LOSS.none : LOSS.compound;
 }
 
 /** Whole where the destination can hold it so. */
@@ -235,7 +235,7 @@ function seize(m: Migration, space: Space, chunk: Chunk, index: number, i: numbe
   const reason = barrier(frames, frame - frames.base);
   if (reason !== LOSS.none) return reason;
   const compound = frames.is(frame - frames.base, HEAD | TAIL) && !m.takingHuge;
-  if (compound && (hasExclusive(chunk) || !m.core.host.split(frame))) return LOSS.compound;
+  if (compound && (hasExclusive(chunk) || !m.core.host.split(frame, false))) return LOSS.compound;
   if (((chunk.flags[index] ?? 0) & DUPLICATED) !== 0) dropDuplicates(space, chunk.first + index);
   frames.set(frame - frames.base, LOCKED);
   const flags = chunk.flags[index] ?? 0;

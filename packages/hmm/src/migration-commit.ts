@@ -206,5 +206,5 @@ function joinAt(m: Migration, frame: FrameNumber): void {
       core.space(frames.spaceOf(index)).table.uniform(chunk);
     if (chunk !== null && joined) chunk.order = 9;
   }
-  if (!joined && memory === null) core.host.split(frame - (frame % HUGE_PAGES));
+  if (!joined && memory === null) core.host.split(frame - (frame % HUGE_PAGES), false);
 }

@@ -3,6 +3,7 @@ import type { Cause } from "./cause.ts";
 import type { Core } from "./core.ts";
 import type { Device } from "./device.ts";
 import type { InvalidationReason } from "./driver-contract.ts";
+import { HOST, KIND, ZERO } from "./entry.ts";
 import { EAGAIN, type Errno, OK } from "./errno.ts";
 import { IntervalTree } from "./interval-tree.ts";
 import type { Mirror } from "./mirror.ts";
@@ -223,16 +224,20 @@ export class Space {
   }
 
   /**
-   * Splits a huge mapping into 4 KiB ones; the memory behind it stays as it is. The mirrors of all of it are told first
-   * (event `clear`), and others may run. EAGAIN: a mirror refused (only if not blocking).
+   * Splits a huge mapping into 4 KiB ones, and with `memory` the huge page behind it too, if it can be. The mirrors of
+   * all of it are told first (event `clear`), and others may run. EAGAIN: a mirror refused (only if not blocking).
    */
-  splitHuge(page: PageIndex, blocking = true): Errno {
+  splitHuge(page: PageIndex, blocking = true, memory = false): Errno {
     if (this.table.at(page)?.order !== HUGE_ORDER || this.regions.at(page)?.kind === "hugetlb") return OK;
     const first = page - (page % HUGE_PAGES);
     const errno = this.invalidate(first, first + HUGE_PAGES, "clear", null, blocking);
     if (errno !== OK) return errno;
     const chunk = this.table.at(page);
-    if (chunk !== null) chunk.order = 0;
+    if (chunk !== null && chunk.order === HUGE_ORDER) {
+      chunk.order = 0;
+      const flags = chunk.flags[0] ?? 0;
+      if (memory && (flags & (KIND | ZERO)) === HOST) this.core.host.split(chunk.frames[0] ?? 0, true);
+    }
     this.invalidated(first, first + HUGE_PAGES);
     return OK;
   }

@@ -1,17 +1,24 @@
 import {
+  ANON,
+  CAUSE,
   type Cause,
   Core,
   type Device,
+  DUPLICATED,
   type Errno,
   FrameAllocator,
   type FrameNumber,
   HEAD,
+  HOST,
+  HOST_PLACE,
   type Host,
   HUGE_PAGES,
   isDeviceFrame,
   KEPT,
+  KIND,
   LOCKED,
   type Nanoseconds,
+  NO_ACCESS,
   NO_FRAME,
   PAGE_BYTES,
   type PageCount,
@@ -19,6 +26,7 @@ import {
   type Space,
   TAIL,
   type YieldPoint,
+  ZERO,
   ZERO_FRAME,
 } from "@hms/hmm";
 import { HmsError } from "@hms/topology";
@@ -189,12 +197,25 @@ export class ModelHost implements Host {
     else this.#free.give(frame);
   }
 
-  split(frame: FrameNumber): boolean {
+  split(frame: FrameNumber, told: boolean): boolean {
     const head = frame - (frame % HUGE_PAGES);
     const frames = this.core.memories.host;
     for (let i = head; i < head + HUGE_PAGES; i++) if ((frames.pins[i] ?? 0) > 0) return false;
     for (let i = head; i < head + HUGE_PAGES; i++) frames.clear(i, HEAD | TAIL);
+    if (told) for (let i = head; i < head + HUGE_PAGES; i++) this.#giveUpZeros(i);
     return true;
+  }
+
+  /** A page of zeros that one entry maps is given up for the page of zeros, as Linux 6.12 does when it splits. */
+  #giveUpZeros(frame: FrameNumber): void {
+    const frames = this.core.memories.host;
+    if (frames.mapCount[frame] !== 1 || frames.is(frame, LOCKED) || !this.ram.isZero(frame)) return;
+    const space = this.core.space(frames.spaceOf(frame));
+    const page = frames.pageOf(frame);
+    const flags = space.table.flagsAt(page);
+    if ((flags & (KIND | ANON | DUPLICATED)) !== (HOST | ANON)) return;
+    space.exchange(page, HOST | ZERO | ANON | (flags & NO_ACCESS), ZERO_FRAME, CAUSE.none, HOST_PLACE);
+    this.sync(space, page, 1);
   }
 
   read(frame: FrameNumber, offset: number, target: Uint8Array, by: Device | null): void {

@@ -62,6 +62,15 @@ export class PageStore {
     }
   }
 
+  /** Whether a page holds zeros only. */
+  isZero(page: number): boolean {
+    const slab = this.#slabs[Math.floor(page / HUGE_PAGES)] ?? null;
+    if (slab === null) return true;
+    const start = (page % HUGE_PAGES) * PAGE_BYTES;
+    for (let i = start; i < start + PAGE_BYTES; i++) if (slab[i] !== 0) return false;
+    return true;
+  }
+
   /** Copies one page to another of this store. */
   copy(from: number, to: number): void {
     const source = this.#slabs[Math.floor(from / HUGE_PAGES)] ?? null;

@@ -117,8 +117,8 @@ export function reclaimFrame(host: ModelHost, frame: FrameNumber, blocking: bool
 /** A part of a huge page needs the huge page split, in memory and wherever it is mapped. */
 function splits(host: ModelHost, frames: FrameTable, frame: FrameNumber): boolean {
   if (!frames.is(frame, HEAD | TAIL)) return true;
-  if (!host.split(frame)) return false;
-  for (const { space, page } of placesOf(host, frames, frame)) space.splitHuge(page);
+  for (const { space, page } of placesOf(host, frames, frame)) space.splitHuge(page, true, true);
+  if (frames.is(frame, HEAD | TAIL) && !host.split(frame, false)) return false;
   // Others ran while the mirrors were told.
   return isCandidate(host, frames, frame);
 }
