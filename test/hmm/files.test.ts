@@ -52,6 +52,29 @@ test("what a device writes to a shared file mapping is in the file, also after t
   expectSound(machine);
 });
 
+test("writing a file back makes its mappings read-only first: the next write, by whomever, is not lost", () => {
+  const machine = lab([{}], { ramPages: 4096 });
+  const { process, host } = machine;
+  const handle = at(machine.handles, 0);
+  const file = fileOf(machine, "disk", 2);
+  const first = process.mmap({ pages: 2, share: "shared", backing: { kind: "file", file } });
+  expectOk(handle.run("write", first, 1, pageOf(50)));
+  fillPages(process, first + 1, 1, 51);
+  const heard: string[] = [];
+  handle.onInvalidate = ({ reason, first: page }) => heard.push(`${reason} ${page - first}`);
+  file.sync();
+  assert.deepEqual(heard.sort(), ["protection-page 0", "protection-page 1"]);
+  assert.deepEqual(codes(handle, first, 2), ["01", "01"]);
+  expectOk(handle.run("write", first, 1, pageOf(60)));
+  fillPages(process, first + 1, 1, 61);
+  while (host.reclaim(16) > 0);
+  expectFile(file, 0, 2, 60);
+  file.sync();
+  file.sync();
+  expectPages(process, first, 2, 60);
+  expectSound(machine);
+});
+
 test("a private file mapping: what is written is a copy, which migrates; what is not is the file's, which does not", () => {
   const machine = lab();
   const { process } = machine;

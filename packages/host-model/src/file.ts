@@ -155,6 +155,25 @@ export class ModelFile {
     else target.set(this.#disk.get(page) ?? new Uint8Array(PAGE_BYTES));
   }
 
+  /**
+   * Writes dirty pages to the disk, as `fsync` does. Mappings become read-only first (event `protection-page`), so that
+   * the next write is noticed. Nothing to do for what is on no disk.
+   */
+  sync(): void {
+    if (this.kind !== "disk") return;
+    const { ram, clock, costs, core } = this.host;
+    for (const [page, frame] of [...this.#frames]) {
+      if (!core.memories.host.is(frame, WRITTEN)) continue;
+      core.memories.host.clear(frame, WRITTEN);
+      this.#forEachMapping(page, page + 1, protectMapping);
+      if (this.cached(page) !== frame) continue;
+      const bytes = this.#disk.get(page) ?? new Uint8Array(PAGE_BYTES);
+      ram.read(frame, 0, bytes);
+      this.#disk.set(page, bytes);
+      clock.advance(costs.disk(PAGE_BYTES));
+    }
+  }
+
   /** Reads bytes of the file, as a system call. EINVAL beyond the end; ENOMEM; EAGAIN. */
   read(page: PageIndex, target: Uint8Array): Errno {
     return this.#transfer(page, target, false);

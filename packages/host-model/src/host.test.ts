@@ -108,7 +108,11 @@ test("huge pages: taken where they fit, split by what touches a part, joined aga
   assert.deepEqual(read(process, first + 5), page(1));
   assert.deepEqual(read(process, first + 6), page(0));
   assert.equal(process.madvise(first, HUGE_PAGES, "pageout"), OK);
-  assert.equal(process.space.accounts().swapped, 1, "pages of zeros are given up when the huge page is split");
+  assert.equal(
+    process.space.accounts().swapped,
+    1,
+    "pages of zeros are given up when the huge page is split",
+  );
   assert.deepEqual(read(process, first + 5), page(1));
   assert.equal(process.madvise(first + 1, 2, "collapse"), OK, "nothing aligned is in it");
   assert.equal(process.exit(), OK);
