@@ -21,7 +21,22 @@ import { FIRST_DEVICE_FRAME, type FrameNumber, HUGE_PAGES, type PageCount, type 
 
 /**
  * The core: one contract between the owner of the CPU's memory (the host) and the drivers of devices. Synchronous; it
- * has no time, randomness, I/O or threads of its own.
+ * has no time, randomness, I/O or threads of its own. A host makes it, and is all it knows of the machine.
+ *
+ * @example
+ * ```ts
+ * import { TestDevice } from "@hms/driver-test";
+ * import { ModelHost } from "@hms/host-model";
+ * const host = new ModelHost();
+ * const { core } = host;
+ * const process = host.createProcess();
+ * const device = new TestDevice(core, { name: "dev0", kind: "private", pages: 64 });
+ * const first = process.mmap({ pages: 8 });
+ * process.write(first, 0, new Uint8Array(4096).fill(7));
+ * const report = core.migrate({ space: process.space, first, count: 8, to: device.memory });
+ * console.log(report.moved); // 8
+ * console.log(core.explain(process.space, first, 8)[0]?.where); // dev0 memory
+ * ```
  */
 export class Core {
   readonly host: Host;
@@ -177,7 +192,11 @@ export class Core {
     this.put(frame);
   }
 
-  /** Moves pages of a range to a memory, best effort, and reports page by page what did not move and why. */
+  /**
+   * Moves pages of a range to a memory, best effort, and reports page by page what did not move and why. The drivers
+   * involved are asked first (`decide`). Throws EINVAL for a range that is none, ESRCH when the space is closed, ENODEV
+   * when the destination is gone.
+   */
   migrate(request: MigrateRequest): MoveReport {
     return migrate(this, request);
   }

@@ -14,6 +14,20 @@ import { type FrameNumber, HUGE_PAGES, isRange, NO_FRAME, type PageCount, type P
  * Pages that a device gets for itself, for atomic operations (the kernel's make_device_exclusive_range), made once by
  * a driver and used again. `take` replaces the CPU's mapping and tells everyone else; until `release` the pages are
  * locked, so that the device's table can be filled: after that, a CPU's touch takes them back (event `exclusive`).
+ *
+ * @example
+ * ```ts
+ * import { ExclusiveRange } from "@hms/hmm";
+ * import { ModelHost } from "@hms/host-model";
+ * const host = new ModelHost();
+ * const process = host.createProcess();
+ * const first = process.mmap({ pages: 2 });
+ * using mirror = host.core.addDevice("dev0").mirror(process.space, { invalidate: () => true });
+ * const range = new ExclusiveRange(2);
+ * console.log(range.take(mirror, first, 2), range.obtained); // 0 2
+ * // Here the driver fills its table from range.frames.
+ * range.release();
+ * ```
  */
 export class ExclusiveRange {
   readonly capacity: PageCount;

@@ -63,6 +63,25 @@ const COMMITTED = 2;
  * `finalize`.
  *
  * Columns, made once: a migration is used again and again, and serves one range at a time.
+ *
+ * @example
+ * ```ts
+ * import { TestDevice } from "@hms/driver-test";
+ * import { SELECT_SYSTEM } from "@hms/hmm";
+ * import { ModelHost } from "@hms/host-model";
+ * const host = new ModelHost();
+ * const process = host.createProcess();
+ * const first = process.mmap({ pages: 4 });
+ * const driver = new TestDevice(host.core, { name: "dev0", kind: "coherent", pages: 64 });
+ * const migration = driver.device.migration(4);
+ * const errno = migration.setup({ space: process.space, first, count: 4, select: SELECT_SYSTEM, to: driver.memory });
+ * if (errno === 0) {
+ *   driver.fill(migration); // the driver's step: a destination and the bytes of each page that is moving
+ *   migration.pages();
+ *   console.log(migration.movedCount, migration.moved(3)); // 4 true
+ *   migration.finalize();
+ * }
+ * ```
  */
 export class Migration {
   readonly core: Core;

@@ -33,6 +33,30 @@ class Event implements Invalidation {
  * into the device's table; drop the lock.
  *
  * `populate` does all of it, with a bound. The sequence is even when nothing is going on, odd during an invalidation.
+ *
+ * @example
+ * ```ts
+ * import { DeviceTable, FaultRange, MAY_READ, REQUEST_FAULT } from "@hms/hmm";
+ * import { ModelHost } from "@hms/host-model";
+ * const host = new ModelHost();
+ * const process = host.createProcess();
+ * const first = process.mmap({ pages: 2 });
+ * const table = new DeviceTable();
+ * using mirror = host.core.addDevice("dev0").mirror(process.space, {
+ *   invalidate: ({ first, end }) => {
+ *     table.clear(first, end);
+ *     return true;
+ *   },
+ *   map: (range) => {
+ *     for (let i = 0; i < range.count; i++) table.set(range.first + i, range.frameOf(i), MAY_READ);
+ *   },
+ * });
+ * const range = new FaultRange(2);
+ * range.set({ first, count: 2, request: REQUEST_FAULT });
+ * console.log(mirror.populate(range), table.size); // 0 2
+ * process.munmap(first, 2);
+ * console.log(table.size); // 0
+ * ```
  */
 export class Mirror implements Interval, Disposable {
   readonly device: Device;

@@ -20,6 +20,25 @@ export interface RunReport {
  * and wherever the core or the host says that others may run (`point`), another task's step may run inside of it, as
  * another CPU's would. What cannot go on because it waits for something further up the stack says `blocked`, and is
  * asked again later.
+ *
+ * @example
+ * ```ts
+ * import { EAGAIN } from "@hms/hmm";
+ * import { ModelHost } from "@hms/host-model";
+ * const host = new ModelHost({ seed: 42 });
+ * const process = host.createProcess();
+ * const first = process.mmap({ pages: 10 });
+ * let page = first;
+ * host.scheduler.add({
+ *   name: "writer",
+ *   step: () => {
+ *     if (process.touch(page, true) === EAGAIN) return "blocked";
+ *     return ++page === first + 10 ? "done" : "ran";
+ *   },
+ * });
+ * host.scheduler.add({ name: "reclaim", step: () => (host.reclaim(1) >= 0 && page === first + 10 ? "done" : "ran") });
+ * console.log(host.scheduler.run().stuck); // []
+ * ```
  */
 export class Scheduler {
   readonly random: Random;
