@@ -47,15 +47,19 @@ const DEFAULT_PATH: PathCost = { latency: 100, bytesPerNanosecond: 16 };
  * or `machineCosts`, where the times matter.
  */
 export function simpleCosts(options: CostOptions = {}): CostModel {
-  const known = new Map<string, PathCost>();
+  const known = new Map<string | null, Map<string, PathCost>>();
   const diskLatency = options.diskLatency ?? 80_000;
   const diskBandwidth = options.diskBandwidth ?? 2;
   const lookUp = (by: string | null, memory: string): PathCost => {
-    const key = `${by ?? ""}\n${memory}`;
-    let path = known.get(key);
+    let paths = known.get(by);
+    if (paths === undefined) {
+      paths = new Map<string, PathCost>();
+      known.set(by, paths);
+    }
+    let path = paths.get(memory);
     if (path === undefined) {
       path = options.path?.(by, memory) ?? DEFAULT_PATH;
-      known.set(key, path);
+      paths.set(memory, path);
     }
     return path;
   };

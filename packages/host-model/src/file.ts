@@ -145,14 +145,21 @@ export class ModelFile {
     this.host.core.put(frame);
   }
 
-  /** The bytes of a page, wherever they are; nothing changes by looking. For tests. */
-  peek(page: PageIndex, target: Uint8Array): void {
+  /** Bytes of a page from an offset on, wherever they are; nothing changes by looking. For tests. */
+  peek(page: PageIndex, offset: number, target: Uint8Array): void {
     const { ram, swap } = this.host;
     const frame = this.cached(page);
+    if (frame !== NO_FRAME) {
+      ram.read(frame, offset, target);
+      return;
+    }
     const slot = this.#slots.get(page);
-    if (frame !== NO_FRAME) ram.read(frame, 0, target);
-    else if (slot !== undefined) swap.load(slot, target);
-    else target.set(this.#disk.get(page) ?? new Uint8Array(PAGE_BYTES));
+    if (slot !== undefined) {
+      swap.peek(slot, offset, target);
+      return;
+    }
+    const bytes = this.#disk.get(page);
+    for (let i = 0; i < target.length; i++) target[i] = bytes === undefined ? 0 : (bytes[offset + i] ?? 0);
   }
 
   /**
@@ -222,7 +229,8 @@ export class ModelFile {
     const shared = this.cached(page);
     if (!unmapped || !this.host.extents.isShared(shared)) {
       this.host.giveBack(own);
-      return { errno: unmapped ? OK : EAGAIN, frame: shared };
+      // Someone else broke it, or the page was cut off meanwhile.
+      return { errno: unmapped && shared !== NO_FRAME ? OK : EAGAIN, frame: shared };
     }
     this.host.ram.copy(shared, own);
     this.#drop(page, shared);

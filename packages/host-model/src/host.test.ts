@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EAGAIN, EFAULT, EINVAL, ENOMEM, type Errno, errnoName, HUGE_PAGES, OK } from "@hms/hmm";
+import {
+  checkInvariants,
+  EAGAIN,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  type Errno,
+  errnoName,
+  HUGE_PAGES,
+  OK,
+} from "@hms/hmm";
 import { HmsError } from "@hms/topology";
 import { ModelHost } from "./host.ts";
 import type { ModelProcess } from "./process.ts";
@@ -260,4 +270,28 @@ test("while a fork or an unmapping is under way others wait; what does not need 
   assert.equal(process.touch(first + 1), OK);
   assert.equal(process.exit(), OK);
   assert.notEqual(EAGAIN, OK);
+});
+
+test("a hole punched while a write breaks the sharing of an extent: zeros are left, the other file keeps its bytes", () => {
+  for (let at = 1; at <= 6; at++) {
+    const host = new ModelHost();
+    const process = host.createProcess();
+    const file = host.createFile({ kind: "dax", pages: 2 });
+    assert.equal(file.write(0, page(3)), OK);
+    const twin = file.reflink();
+    const first = process.mmap({ pages: 2, share: "shared", backing: { kind: "file", file } });
+    let left = at;
+    let punched = false;
+    host.onYield = () => {
+      if (--left === 0) punched = file.punchHole(0, 1) === OK;
+    };
+    const errno = process.write(first, 0, new Uint8Array([7]));
+    host.onYield = null;
+    assert.ok(errno === OK || errno === EAGAIN, errnoName(errno) ?? "");
+    assert.equal(read(process, first)[1], punched ? 0 : 3);
+    assert.deepEqual(checkInvariants(host.core), []);
+    const bytes = new Uint8Array(4096);
+    assert.equal(twin.read(0, bytes), OK);
+    assert.deepEqual(bytes, page(3), "the other file has what it had");
+  }
 });

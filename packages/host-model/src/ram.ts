@@ -7,8 +7,10 @@ const FEW_BYTES = 16;
 /** The bytes of pages: 2 MiB at a time, made when something is first written there; what was never written is zeros. */
 export class PageStore {
   readonly #slabs: (Uint8Array | null)[];
+  readonly #bytes: number;
 
   constructor(pages: PageCount) {
+    this.#bytes = pages * PAGE_BYTES;
     this.#slabs = new Array<Uint8Array | null>(Math.ceil(pages / HUGE_PAGES)).fill(null);
   }
 
@@ -66,8 +68,8 @@ export class PageStore {
   isZero(page: number): boolean {
     const slab = this.#slabs[Math.floor(page / HUGE_PAGES)] ?? null;
     if (slab === null) return true;
-    const start = (page % HUGE_PAGES) * PAGE_BYTES;
-    for (let i = start; i < start + PAGE_BYTES; i++) if (slab[i] !== 0) return false;
+    const words = new Int32Array(slab.buffer, (page % HUGE_PAGES) * PAGE_BYTES, PAGE_BYTES / 4);
+    for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
     return true;
   }
 
@@ -82,7 +84,8 @@ export class PageStore {
   #slab(index: number): Uint8Array {
     let slab = this.#slabs[index] ?? null;
     if (slab === null) {
-      slab = new Uint8Array(SLAB_BYTES);
+      // The last one may be shorter: small machines are made by the thousand.
+      slab = new Uint8Array(Math.min(SLAB_BYTES, this.#bytes - index * SLAB_BYTES));
       this.#slabs[index] = slab;
     }
     return slab;
@@ -118,6 +121,11 @@ export class Swap {
 
   load(slot: number, target: Uint8Array): void {
     this.#store.read(slot, 0, target);
+  }
+
+  /** Bytes of a slot from an offset on. */
+  peek(slot: number, offset: number, target: Uint8Array): void {
+    this.#store.read(slot, offset, target);
   }
 
   references(slot: number): number {

@@ -33,7 +33,6 @@ export class Peek {
   readonly #bytes = new Uint8Array(PAGE_BYTES);
   readonly #word: Uint8Array = new Uint8Array(4);
   readonly #wordView: DataView = new DataView(this.#word.buffer);
-  readonly #pageView: DataView = new DataView(this.#bytes.buffer);
 
   constructor(host: ModelHost) {
     this.#host = host;
@@ -83,18 +82,18 @@ export class Peek {
   }
 
   #slot(slot: number): void {
-    this.#host.swap.load(slot, this.#bytes);
-    this.#takeWords();
+    for (let i = 0; i < WORDS; i++) {
+      this.#host.swap.peek(slot, WORD_OFFSETS[i] ?? 0, this.#word);
+      this.words[i] = this.#wordView.getInt32(0, true);
+    }
   }
 
   /** The words of a file's page. */
   filePage(file: ModelFile, page: number): void {
-    file.peek(page, this.#bytes);
-    this.#takeWords();
-  }
-
-  #takeWords(): void {
-    for (let i = 0; i < WORDS; i++) this.words[i] = this.#pageView.getInt32(WORD_OFFSETS[i] ?? 0, true);
+    for (let i = 0; i < WORDS; i++) {
+      file.peek(page, WORD_OFFSETS[i] ?? 0, this.#word);
+      this.words[i] = this.#wordView.getInt32(0, true);
+    }
   }
 
   #memory(frame: FrameNumber): DeviceMemory {

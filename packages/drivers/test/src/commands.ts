@@ -110,6 +110,8 @@ export class Commands {
     try {
       return this.#dispatch(kit, command, { first, count, buffer: buffer ?? null });
     } catch (error) {
+      // Another device that disappears under a page that this one maps: the page is lost, as the core is about to say.
+      if (HmsError.is(error) && error.errno === "ENODEV" && !device.gone) return failure(EFAULT);
       if (HmsError.is(error)) return failure(errnoOf(error.errno));
       throw error;
     } finally {

@@ -142,9 +142,16 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
   #fillHuge(migration: Migration, i: number): boolean {
     const index = this.#allocator.takeHuge();
     if (index < 0) return false;
-    for (let k = 0; k < HUGE_PAGES; k++) this.#copied(() => this.#giveRange(index, HUGE_PAGES));
-    if (migration.source(i) === NO_FRAME) this.bytes(index, HUGE_PAGES).fill(0);
-    else this.#guarded(index, HUGE_PAGES, () => migration.load(i, this.bytes(index, HUGE_PAGES)));
+    try {
+      for (let k = 0; k < HUGE_PAGES; k++) this.#copied();
+      const bytes = this.bytes(index, HUGE_PAGES);
+      if (migration.source(i) === NO_FRAME) bytes.fill(0);
+      else migration.load(i, bytes);
+    } catch (error) {
+      // What was allocated is given back if the copy fails.
+      for (let k = 0; k < HUGE_PAGES; k++) this.#allocator.give(index + k);
+      throw error;
+    }
     for (let k = 0; k < HUGE_PAGES; k++) migration.setDestination(i + k, this.memory.base + index + k);
     return true;
   }
@@ -152,23 +159,14 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
   #fillPage(migration: Migration, i: number): void {
     const index = this.#take();
     if (index < 0) return;
-    this.#copied(() => this.#giveRange(index, 1));
-    this.#guarded(index, 1, () => migration.load(i, this.bytes(index, 1)));
-    migration.setDestination(i, this.memory.base + index);
-  }
-
-  /** What was allocated is given back if the copy fails. */
-  #guarded(index: number, pages: PageCount, copy: () => void): void {
     try {
-      copy();
+      this.#copied();
+      migration.load(i, this.bytes(index, 1));
     } catch (error) {
-      this.#giveRange(index, pages);
+      this.#allocator.give(index);
       throw error;
     }
-  }
-
-  #giveRange(index: number, pages: PageCount): void {
-    for (let k = 0; k < pages; k++) this.#allocator.give(index + k);
+    migration.setDestination(i, this.memory.base + index);
   }
 
   #take(): number {
@@ -189,12 +187,12 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
     return fails;
   }
 
-  #copied(giveUp: () => void): void {
+  /** A page is copied; throws when that is to fail. */
+  #copied(): void {
     const { inject } = this;
     if (inject.copiesLeft < 0) return;
     if (inject.copiesLeft === 0) {
       inject.copiesLeft = -1;
-      giveUp();
       throw new Error("the copy engine failed");
     }
     inject.copiesLeft--;
@@ -208,10 +206,11 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
 
   /** The 2 MiB that a page is in. */
   #slab(index: number): Uint8Array {
-    const number = Math.floor(index / HUGE_PAGES);
+    const number = (index / HUGE_PAGES) | 0;
     let slab = this.#slabs[number] ?? null;
     if (slab === null) {
-      slab = new Uint8Array(HUGE_PAGES * PAGE_BYTES);
+      // The last one may be shorter.
+      slab = new Uint8Array(Math.min(HUGE_PAGES, this.memory.pages - number * HUGE_PAGES) * PAGE_BYTES);
       this.#slabs[number] = slab;
     }
     return slab;
@@ -232,7 +231,7 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
     }
     for (let i = 0; i < migration.count; i++) {
       if (!migration.moving(i) || migration.destination(i) === NO_FRAME) continue;
-      this.#copied(() => undefined);
+      this.#copied();
       migration.store(i, this.bytes(migration.source(i) - this.memory.base, 1));
     }
   }
