@@ -4,11 +4,13 @@ import {
   EAGAIN,
   EFAULT,
   EINVAL,
+  EMPTY,
   ENOMEM,
   ENOSPC,
   type Errno,
   type FrameNumber,
   HOST,
+  HUGE_PAGES,
   isRange,
   KEPT,
   KIND,
@@ -263,13 +265,27 @@ export class ModelFile {
     this.#pages = pages;
     if (pages < before) {
       this.#resizing = true;
-      this.#forEachMapping(pages, before, (space, from, to) => {
-        space.discard(from, to - from);
-      });
+      this.#discardAll(pages, before);
       this.#remove(pages, before);
       this.#resizing = false;
     }
     return OK;
+  }
+
+  /**
+   * Drops all that mappings have of a range. Others run while a mirror is told: a fork or a move may bring pages to
+   * where they were dropped already, so it looks until none is left.
+   */
+  #discardAll(first: PageIndex, end: PageIndex): void {
+    let left = true;
+    for (let attempt = 0; attempt < UNMAP_ATTEMPTS && left; attempt++) {
+      left = false;
+      this.#forEachMapping(first, end, (space, from, to) => {
+        if (attempt > 0 && isEmpty(space, from, to)) return;
+        space.discard(from, to - from);
+        left = true;
+      });
+    }
   }
 
   /** Makes a hole of zeros; it leaves every mapping, but for copies that processes made of it. EAGAIN as `truncate`. */
@@ -367,6 +383,17 @@ export class ModelFile {
       }
     }
   }
+}
+
+function isEmpty(space: Space, first: PageIndex, end: PageIndex): boolean {
+  for (let chunk = space.table.next(first, end); chunk !== null; ) {
+    const to = Math.min(HUGE_PAGES, end - chunk.first);
+    for (let index = Math.max(0, first - chunk.first); index < to; index++) {
+      if (((chunk.flags[index] ?? EMPTY) & KIND) !== EMPTY) return false;
+    }
+    chunk = space.table.next(chunk.first + HUGE_PAGES, end);
+  }
+  return true;
 }
 
 /** Writes through the mapping must be seen from now on: its entries become read-only. */

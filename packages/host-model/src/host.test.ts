@@ -295,3 +295,22 @@ test("a hole punched while a write breaks the sharing of an extent: zeros are le
     assert.deepEqual(bytes, page(3), "the other file has what it had");
   }
 });
+
+test("a fork while a file is cut off: what the child took over is gone too", () => {
+  const host = new ModelHost();
+  const file = host.createFile({ pages: 2 });
+  const [first, other] = [host.createProcess(), host.createProcess()];
+  const map = { pages: 2, backing: { kind: "file", file } } as const;
+  first.mmap(map);
+  const at = other.mmap(map);
+  assert.equal(other.write(at, 0, page(9)), OK, "a copy of its own");
+  const children: ModelProcess[] = [];
+  host.onYield = () => {
+    host.onYield = null;
+    children.push(other.fork());
+  };
+  assert.equal(file.truncate(0), OK);
+  assert.equal(children.length, 1);
+  for (const process of [first, other, ...children]) assert.equal(process.space.residentPages, 0);
+  assert.deepEqual(checkInvariants(host.core), []);
+});

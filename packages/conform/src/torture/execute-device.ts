@@ -9,6 +9,7 @@ import {
   EPERM,
   type Errno,
   errnoOf,
+  type FrameNumber,
   MAY_ATOMIC,
   MAY_READ,
   OK,
@@ -103,17 +104,33 @@ function access(
     if (device.gone) return ENODEV;
     const right = handle.table.right(at);
     if (right > MAY_READ || (right === MAY_READ && !forWrite)) {
-      const frame = handle.table.frame(at);
-      const offset = WORD_OFFSETS[word] ?? 0;
-      if (forWrite) world.host.core.write(frame, offset, bytes, device);
-      else world.host.core.read(frame, offset, bytes, device);
-      return OK;
+      return transfer(run, handle, handle.table.frame(at), forWrite, WORD_OFFSETS[word] ?? 0, bytes);
     }
     range.set({ first: at, count: 1, request: forWrite ? REQUEST_FAULT | REQUEST_WRITE : REQUEST_FAULT });
     const errno = handle.mirror.populate(range);
     if (errno !== OK) return errno;
   }
   return EBUSY;
+}
+
+/** The engine's load or store itself. EFAULT: another device is about to be gone, and with it what this one maps. */
+function transfer(
+  run: Run,
+  handle: TestHandle,
+  frame: FrameNumber,
+  forWrite: boolean,
+  offset: number,
+  bytes: Uint8Array,
+): Errno {
+  const { core } = run.world.host;
+  try {
+    if (forWrite) core.write(frame, offset, bytes, handle.device.device);
+    else core.read(frame, offset, bytes, handle.device.device);
+    return OK;
+  } catch (error) {
+    if (run.loose && HmsError.is(error) && error.errno === "ENODEV") return EFAULT;
+    throw error;
+  }
 }
 
 interface Command {
