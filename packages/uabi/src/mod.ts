@@ -1,0 +1,34 @@
+// The interface: the registry of objects, methods and attributes, the codec that follows from it, and the transports.
+// docs/concepts/interface.md says how it is laid out and why, docs/reference/abi.md lists what is in it.
+export {
+  type AsyncTransport,
+  asyncClient,
+  type ClientOptions,
+  type SyncTransport,
+  syncClient,
+} from "./client.ts";
+export { directTransport } from "./direct.ts";
+export type {
+  Answered,
+  AsyncClient,
+  Handle,
+  Input,
+  Output,
+  Received,
+  SyncClient,
+  TypeValue,
+} from "./infer.ts";
+export { Later } from "./later.ts";
+export type { Credentials, Peer } from "./peer.ts";
+export { queryRegistry, type RegistryInfo } from "./query.ts";
+export { InterfaceError } from "./refusal.ts";
+export { CORE, type CoreRegistry } from "./registry/core.ts";
+export {
+  type Call,
+  type Connection,
+  type Handler,
+  type Handlers,
+  Service,
+  type ServiceOptions,
+} from "./service.ts";
+export type * from "./spec.ts";
