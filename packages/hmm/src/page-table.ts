@@ -132,6 +132,8 @@ export class PageTable {
   replace(chunk: Chunk, index: number, flags: number, frame: FrameNumber): void {
     const flagsBefore = chunk.flags[index] ?? 0;
     const frameBefore = chunk.frames[index] ?? 0;
+    if ((flagsBefore & KIND) === EMPTY)
+      throw new Error(`page ${chunk.first + index} is empty: nothing to replace`);
     this.#count(flagsBefore, frameBefore, -1);
     if (refersToFrame(flagsBefore)) this.#unmap(chunk.first + index, frameBefore);
     chunk.flags[index] = flags;

@@ -19,6 +19,7 @@ import {
   HOST_PLACE,
   HUGE_ORDER,
   HUGE_PAGES,
+  isPresent,
   KIND,
   LOST,
   MOVING,
@@ -354,6 +355,8 @@ function copyOnWrite(host: ModelHost, space: Space, region: Region, page: PageIn
   if (space.table.at(page)?.order === HUGE_ORDER) return space.splitHuge(page);
   const flags = space.table.flagsAt(page);
   const frame = space.table.frameAt(page);
+  // Others ran while a huge page was tried: the page may be gone, and then there is nothing to copy.
+  if (!isPresent(flags)) return OK;
   if ((flags & ZERO) !== 0 && !space.mayGrow(1)) return ENOMEM;
   const own = host.allocate(space, false);
   if (own === NO_FRAME) return ENOMEM;

@@ -314,3 +314,22 @@ test("a fork while a file is cut off: what the child took over is gone too", () 
   for (const process of [first, other, ...children]) assert.equal(process.space.residentPages, 0);
   assert.deepEqual(checkInvariants(host.core), []);
 });
+
+test("a part of the huge page of zeros is dropped while another is written: the write looks again", () => {
+  for (let at = 1; at <= 8; at++) {
+    const host = new ModelHost({ ramPages: 4096, hugePages: "always" });
+    const process = host.createProcess();
+    const first = process.mmap({ pages: HUGE_PAGES, huge: true });
+    assert.equal(process.read(first, 0, new Uint8Array(1)), OK);
+    let left = at;
+    host.onYield = () => {
+      if (--left === 0) assert.equal(process.madvise(first + 4, 100, "dontneed"), OK);
+    };
+    const errno = process.write(first + 4, 0, page(5));
+    host.onYield = null;
+    assert.equal(errnoName(errno), null);
+    assert.deepEqual(checkInvariants(host.core), []);
+    assert.equal(process.exit(), OK);
+    assert.deepEqual(host.leaks(), []);
+  }
+});

@@ -215,7 +215,7 @@ export function commandWrite(run: Run, i: number): void {
     view.setInt32(at, value + k, true);
   }
   // Others see the first pages while the last are not there yet.
-  if (run.loose) for (let k = 0; k < count * WORDS; k++) run.journal.note(value + k);
+  if (run.loose) for (let k = 0; k < count * WORDS; k++) run.journal.noteUncertain(value + k);
   const { errno, pages } = handle.run("write", world.base + first, count, buffer);
   run.touchRange(space, first, count);
   const refused = errno === EFAULT && anyRefuses(run, command);

@@ -203,7 +203,7 @@ export function discard(run: Run, i: number): void {
   run.expect("discarding", errno, expected);
   if (errno !== OK && errno !== ENOMEM) {
     // Some of it may be gone.
-    if (run.loose) run.journal.note(0);
+    if (run.loose) run.journal.noteUncertain(0);
     return;
   }
   for (let page = first; page < end; page++) {
@@ -281,7 +281,7 @@ export function fork(run: Run, i: number): void {
 /** What a child gets is what the parent had at some time during the fork. */
 function noteAll(run: Run, shadow: SpaceShadow): void {
   for (let at = 0; at < shadow.pages * WORDS; at++) {
-    if (shadow.words[at] !== 0) run.journal.note(shadow.words[at] ?? 0);
+    if (shadow.words[at] !== 0) run.journal.noteUncertain(shadow.words[at] ?? 0);
   }
 }
 
@@ -294,6 +294,8 @@ export function exit(run: Run, i: number): void {
   const errno = process.exit();
   run.changing--;
   if (!run.expect("exiting", errno, OK)) return;
+  // Within this one it may have ended already, and another have come in its place.
+  if (world.process(space) !== process) return;
   world.processes[space] = null;
   for (let pin = 0; pin < PINS; pin++) if (world.pins[pin]?.space === space) world.pins[pin] = null;
   const shadow = world.shadow(space);

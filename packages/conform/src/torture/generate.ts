@@ -71,6 +71,8 @@ export class Generator {
   readonly #world: World;
   readonly #random: Random;
   #value = 0;
+  /** The operation within which the next one happens. */
+  #outer: Op | null = null;
 
   constructor(world: World, seed: number) {
     this.#world = world;
@@ -82,8 +84,11 @@ export class Generator {
     const { interleaveOneIn, faultOneIn } = this.#world.profile;
     const random = this.#random;
     const code = faultOneIn > 0 && random.oneIn(faultOneIn) ? this.#pick(FAULTY) : this.#pick(PLAIN);
-    const parent = program.add(this.#op(code));
+    this.#outer = null;
+    const op = this.#op(code);
+    const parent = program.add(op);
     if (interleaveOneIn === 0 || !random.oneIn(interleaveOneIn)) return;
+    this.#outer = op;
     let at = 0;
     let outer = parent;
     for (let left = 1 + random.below(WITHIN_MAX); left > 0; left--) {
@@ -107,7 +112,19 @@ export class Generator {
     return (this.#value << 11) | 1;
   }
 
+  /** The process that the outer operation is about; −1: none, or not this time. */
+  #outerSpace(): number {
+    if (this.#outer === null || this.#random.oneIn(3)) return -1;
+    const { code, actor, x } = this.#outer;
+    if (code === OP.deviceRead || code === OP.deviceWrite) return x >> 4;
+    if (COMMANDS.has(code)) return x;
+    return IN_PROCESS.has(code) ? actor : -1;
+  }
+
+  /** What happens within an operation is most often about the same process, as its other threads do. */
   #space(): number {
+    const outer = this.#outerSpace();
+    if (outer >= 0 && this.#world.process(outer) !== null) return outer;
     const first = this.#random.below(SPACES);
     for (let k = 0; k < SPACES; k++)
       if (this.#world.process((first + k) % SPACES) !== null) return (first + k) % SPACES;
@@ -117,6 +134,10 @@ export class Generator {
   /** A page of a process's window, most often one where something is mapped. */
   #page(space: number): number {
     const { windowPages } = this.#world.profile;
+    const outer = this.#outer;
+    if (outer !== null && this.#outerSpace() === space) {
+      return Math.min(windowPages - 1, outer.first + this.#random.below(Math.max(1, outer.count)));
+    }
     const shadow = this.#world.shadow(space);
     let page = this.#random.below(windowPages);
     for (let tries = 0; tries < 6 && shadow.access[page] === UNMAPPED; tries++)
@@ -263,6 +284,22 @@ const COMMANDS: ReadonlySet<number> = new Set([
   OP.migrateToSystem,
   OP.snapshot,
   OP.exclusive,
+]);
+/** Operations whose actor is a process, and which are about pages of it. */
+const IN_PROCESS: ReadonlySet<number> = new Set([
+  OP.cpuWrite,
+  OP.cpuRead,
+  OP.readAll,
+  OP.map,
+  OP.unmap,
+  OP.protect,
+  OP.remap,
+  OP.discard,
+  OP.pageOut,
+  OP.pin,
+  OP.move,
+  OP.collapse,
+  OP.adviseHuge,
 ]);
 const DEVICE_OPS: ReadonlySet<number> = new Set([
   ...COMMANDS,

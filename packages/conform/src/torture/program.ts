@@ -161,6 +161,13 @@ export class Program {
     return this.#fields[i * STRIDE + AT] ?? 0;
   }
 
+  /** The operation after the last one within `i`. */
+  endOf(i: number): number {
+    let end = i + 1;
+    while (end < this.length && this.parent(end) >= 0) end++;
+    return end;
+  }
+
   op(i: number): Op {
     return {
       code: this.code(i),

@@ -223,7 +223,7 @@ export class Run {
       if (this.loose) return;
       this.world.fail(`page ${page} was written beyond the end of its file`);
     }
-    this.set(this.world.slot, this.world.slotAt + word, value);
+    this.set(this.world.slot, this.world.slotAt + word, value, true);
   }
 
   /** A write to a private mapping of a file makes the page the process's own. */
@@ -248,10 +248,15 @@ export class Run {
     for (let page = first; page < first + count; page++) this.settleOwn(shadow, space, page);
   }
 
-  set(words: Int32Array, at: number, value: number): void {
-    if (this.journal.open) {
-      this.journal.note(words[at] ?? 0);
-      this.journal.note(value);
+  /** Sets a word of the shadow. `last`: nothing else runs between the write and this, so what is there is known. */
+  set(words: Int32Array, at: number, value: number, last = false): void {
+    const { journal } = this;
+    if (last) {
+      journal.note(words[at] ?? 0);
+      journal.note(value);
+    } else if (journal.open) {
+      journal.noteUncertain(words[at] ?? 0);
+      journal.noteUncertain(value);
     }
     words[at] = value;
   }
@@ -259,10 +264,11 @@ export class Run {
   /** The page's content is dropped: it begins anew. */
   drop(shadow: SpaceShadow, page: number): void {
     if (this.journal.open) {
-      this.journal.note(0);
+      this.journal.noteUncertain(0);
       const located = shadow.access[page] !== UNMAPPED && this.world.locate(shadow, page);
       const { slot, slotAt } = this.world;
-      for (let word = 0; located && word < WORDS; word++) this.journal.note(slot[slotAt + word] ?? 0);
+      for (let word = 0; located && word < WORDS; word++)
+        this.journal.noteUncertain(slot[slotAt + word] ?? 0);
     }
     shadow.clear(page);
   }
@@ -275,7 +281,7 @@ export class Run {
       return;
     }
     const expected = this.world.slot[this.world.slotAt + word] ?? 0;
-    if (value === expected || (this.loose && this.journal.has(value))) return;
+    if (value === expected || (this.loose && this.journal.wasSeen(value))) return;
     this.world.fail(`${what}: word ${word} of page ${page} is ${value}, must be ${expected}`);
   }
 
@@ -313,7 +319,7 @@ export class Run {
       const value = this.peek.words[word] ?? 0;
       const known = words[at + word] ?? 0;
       if (value === known) continue;
-      if (!this.journal.has(value)) {
+      if (!this.journal.mayRemain(value)) {
         this.world.fail(
           `word ${word} of ${what} is ${value} after operations at the same time, none of which wrote that; it was ${known}`,
         );

@@ -5,7 +5,7 @@ import { Run } from "./run.ts";
 import { TortureFailure, World } from "./world.ts";
 
 /** After so many operations everything is looked at; what each one touched is looked at at once. */
-const LOOK_EVERY = 1024;
+export const SEED_LOOK_EVERY = 1024;
 
 /** How a seed ended. */
 export interface SeedReport {
@@ -41,7 +41,7 @@ export interface SeedOptions {
 
 /** Tortures one seed's world. */
 export function tortureSeed(options: SeedOptions): SeedReport {
-  const { seed, steps, devices, lookEvery = LOOK_EVERY, onProgress, prepare } = options;
+  const { seed, steps, devices, lookEvery = SEED_LOOK_EVERY, onProgress, prepare } = options;
   const profile = profileOf(seed, devices);
   const world = new World(profile);
   prepare?.(world);
@@ -75,18 +75,33 @@ export function tortureSeed(options: SeedOptions): SeedReport {
   };
 }
 
-/** Does a program again, and looks at everything after each operation. */
-export function replay(program: Program, profile: Profile, prepare?: (world: World) => void): Failure | null {
+/** How a program is done again. */
+export interface ReplayOptions {
+  /** Looks at everything after so many operations; default 1. */
+  readonly lookEvery?: number;
+  /** Called with the world before it is used, to break it on purpose. */
+  readonly prepare?: ((world: World) => void) | undefined;
+}
+
+/**
+ * Does a program again: what ran within what, and at which point of it, is part of the program, so the interleaving is
+ * the same for as long as the operations are.
+ */
+export function replay(program: Program, profile: Profile, options: ReplayOptions = {}): Failure | null {
+  const { lookEvery = 1, prepare } = options;
   const world = new World(profile);
   prepare?.(world);
   const run = new Run(world, program);
   let at = 0;
+  let looked = 0;
   try {
     while (at < program.length) {
-      let end = at + 1;
-      while (end < program.length && program.parent(end) >= 0) end++;
+      const end = program.endOf(at);
       run.step(at, end);
-      run.verifyAll();
+      if (run.done - looked >= lookEvery) {
+        looked = run.done;
+        run.verifyAll();
+      }
       at = end;
     }
     run.finish();
