@@ -376,6 +376,24 @@ export class Migration {
     this.core.host.yield("migrate-copy");
   }
 
+  /**
+   * The bytes of page `i` are at the host page it goes to, put there otherwise than by `store` (a host that moves them
+   * without a copy). Throws ENODEV when the device they come from is gone.
+   */
+  adopted(i: number): void {
+    this.#expectMoving(i);
+    if (this.source(i) >= FIRST_DEVICE_FRAME && this.source(i) !== NO_FRAME)
+      this.core.present(this.source(i));
+    if (this.destination(i) >= FIRST_DEVICE_FRAME) {
+      throw new HmsError(
+        "NO_HOST_PAGE",
+        "EINVAL",
+        `Adopting page ${i} failed: it has no host page (takeHostPages).`,
+      );
+    }
+    this.status[i] = (this.status[i] ?? 0) | IS_COPIED;
+  }
+
   /** Step 3: puts the pages with a destination in its place. Best effort: ask `moved` and `reason`. */
   pages(): void {
     this.#expectStage(COLLECTED, "Committing a migration");
