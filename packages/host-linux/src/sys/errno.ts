@@ -1,0 +1,55 @@
+import { type ErrnoName, HmsError } from "@hms/topology";
+import * as abi from "./abi.generated.ts";
+
+const NAMES: ReadonlyMap<number, ErrnoName> = new Map<number, ErrnoName>([
+  [abi.EPERM, "EPERM"],
+  [abi.ENOENT, "ENOENT"],
+  [abi.ESRCH, "ESRCH"],
+  [abi.EIO, "EIO"],
+  [abi.ENXIO, "ENXIO"],
+  [abi.EAGAIN, "EAGAIN"],
+  [abi.ENOMEM, "ENOMEM"],
+  [abi.EACCES, "EACCES"],
+  [abi.EFAULT, "EFAULT"],
+  [abi.EBUSY, "EBUSY"],
+  [abi.EEXIST, "EEXIST"],
+  [abi.ENODEV, "ENODEV"],
+  [abi.ENOTDIR, "ENOTDIR"],
+  [abi.EINVAL, "EINVAL"],
+  [abi.EFBIG, "EFBIG"],
+  [abi.ENOSPC, "ENOSPC"],
+  [abi.ERANGE, "ERANGE"],
+  [abi.ENOSYS, "ENOSYS"],
+  [abi.EOPNOTSUPP, "EOPNOTSUPP"],
+  [abi.EOVERFLOW, "EOVERFLOW"],
+  [abi.ETIMEDOUT, "ETIMEDOUT"],
+]);
+
+/** Names that an HmsError has no word for, but a sentence has. */
+const MORE: ReadonlyMap<number, string> = new Map([
+  [abi.EINTR, "EINTR"],
+  [abi.EBADF, "EBADF"],
+  [abi.EISDIR, "EISDIR"],
+  [abi.ENFILE, "ENFILE"],
+  [abi.EMFILE, "EMFILE"],
+  [abi.EROFS, "EROFS"],
+  [abi.EDQUOT, "EDQUOT"],
+  [abi.EHWPOISON, "EHWPOISON"],
+]);
+
+/** The kernel's name of an errno of either sign, or null when an HmsError has no such name. */
+export function errnoName(errno: number): ErrnoName | null {
+  return NAMES.get(Math.abs(errno)) ?? null;
+}
+
+/** How a sentence calls an errno of either sign: its name, or its number. */
+export function errnoText(errno: number): string {
+  const positive = Math.abs(errno);
+  return NAMES.get(positive) ?? MORE.get(positive) ?? `errno ${positive}`;
+}
+
+/** Passes what a call returned, or throws what failed and what to do, when it is a negative errno. */
+export function orThrow(result: number, code: string, what: string, remedy: string): number {
+  if (result >= 0) return result;
+  throw new HmsError(code, errnoName(result), `${what}: ${errnoText(result)}; ${remedy}.`);
+}
