@@ -8,6 +8,9 @@ const root = resolve(import.meta.dirname, "..");
 const packages = join(root, "packages");
 const dist = join(packages, "cli/dist");
 
+/** Packages that run from their own files: large, with threads of their own, and not for everyone. */
+const OUTSIDE = ["@hms/conform", "@hms/lint"];
+
 /**
  * Our own packages become part of the bundle; those of others stay where npm puts them, and so does what only the
  * makers of drivers run: the start of every other command would pay for it.
@@ -16,7 +19,7 @@ const othersStayOutside: Plugin = {
   name: "others-stay-outside",
   setup(setup) {
     setup.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-      kind === "entry-point" || (path.startsWith("@hms/") && path !== "@hms/conform")
+      kind === "entry-point" || (path.startsWith("@hms/") && !OUTSIDE.includes(path))
         ? undefined
         : { external: true },
     );

@@ -47,7 +47,9 @@ export interface CommandEntry {
   readonly name: string;
   /** One line, starting with a verb. */
   readonly summary: string;
-  load(): Promise<Command>;
+  /** The commands that it is made of: `hms NAME PART`. It has these or `load`. */
+  readonly parts?: readonly CommandEntry[];
+  readonly load?: () => Promise<Command>;
 }
 
 /** Wrong usage of the command line: exit code 2. */

@@ -22,4 +22,15 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "Do random work with faults on the simulated host, beside a copy that says what must come out",
     load: async () => (await import("./commands/torture.ts")).torture,
   },
+  {
+    name: "lint",
+    summary: "Find exports that nobody uses, and changes that break released interfaces",
+    parts: [
+      {
+        name: "exports",
+        summary: "List the exported symbols of a kernel tree by who uses them, and judge them by the rules",
+        load: async () => (await import("./commands/lint/exports.ts")).lintExports,
+      },
+    ],
+  },
 ];

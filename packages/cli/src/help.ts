@@ -52,6 +52,25 @@ ${EXIT_CODES}
 `;
 }
 
+/** The help of a command that is made of parts. */
+export function partsText(entry: CommandEntry, parts: readonly CommandEntry[]): string {
+  const rows = parts.map((one) => [one.name, one.summary] as const);
+  return `hms ${entry.name}: ${entry.summary.charAt(0).toLowerCase()}${entry.summary.slice(1)}
+
+Usage: hms ${entry.name} PART [OPTIONS]
+
+Parts:
+${twoColumns(rows, WIDTH)}
+
+Options:
+${twoColumns(COMMON.map(optionRow), WIDTH)}
+
+See \`hms ${entry.name} PART --help\` for what a part does.
+
+${EXIT_CODES}
+`;
+}
+
 function optionRow(spec: OptionSpec): readonly [string, string] {
   return [`--${spec.name}${spec.value === undefined ? "" : ` ${spec.value}`}`, spec.help];
 }
