@@ -10,14 +10,14 @@ import { ANSWER, FAILURE, HEADER_BYTES, INDEX_BIT, MESSAGE_BYTES_MAX, REQUEST } 
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** Carries requests to a service, and waits. */
+/** Carries requests to a service, and waits. It gives each its id, so that several clients can share it. */
 export interface SyncTransport extends Disposable {
   /** Returns the answer, which holds until the next call. Throws HmsError when the connection fails. */
   call(request: Uint8Array): Uint8Array;
   close(): void;
 }
 
-/** Carries requests to a service. Each has an id of its own, which the answer has too. */
+/** Carries requests to a service. It gives each an id of its own, which the answer has too. */
 export interface AsyncTransport extends Disposable {
   /** Resolves to the answer. `request` may be changed once it returns. Rejects with HmsError when the connection fails. */
   send(request: Uint8Array): Promise<Uint8Array>;
@@ -68,7 +68,6 @@ class Calls {
   readonly #options: ClientOptions;
   readonly #encoder = new Encoder();
   readonly #decoder = new Decoder(false);
-  #nextId = 1;
 
   constructor(registry: Registry, options: ClientOptions) {
     checkRegistry(registry);
@@ -96,8 +95,7 @@ class Calls {
 
   encode(plan: MethodPlan, input: Values, needed: readonly string[]): Uint8Array {
     const encoder = this.#encoder;
-    encoder.begin(plan.objectId, plan.methodId, REQUEST, this.#nextId, 0);
-    this.#nextId = (this.#nextId + 1) >>> 0;
+    encoder.begin(plan.objectId, plan.methodId, REQUEST, 0, 0);
     encoder.request(plan.request, input, needed);
     return encoder.end();
   }

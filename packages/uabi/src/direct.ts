@@ -1,5 +1,6 @@
 import { HmsError } from "@hms/topology";
 import type { AsyncTransport, SyncTransport } from "./client.ts";
+import { idOf, setId } from "./ids.ts";
 import type { Peer } from "./peer.ts";
 import type { Service } from "./service.ts";
 import type { Registry } from "./spec.ts";
@@ -18,6 +19,7 @@ export function directTransport<R extends Registry>(
   const waiting = new Map<number, (answer: Uint8Array) => void>();
   let answer: Uint8Array | null = null;
   let calling = false;
+  let lastId = 0;
   const connection = service.connect(peer, (message) => {
     if (calling) {
       answer = message;
@@ -48,24 +50,14 @@ export function directTransport<R extends Registry>(
     send(request) {
       return new Promise((resolve) => {
         expectOpen(connection.closed);
-        waiting.set(idOf(request), resolve);
+        lastId = setId(request, lastId + 1);
+        waiting.set(lastId, resolve);
         connection.receive(request);
       });
     },
     close,
     [Symbol.dispose]: close,
   };
-}
-
-/** The lower half of a message's id: what tells the requests of one client apart. */
-export function idOf(message: Uint8Array): number {
-  return (
-    ((message[8] ?? 0) |
-      ((message[9] ?? 0) << 8) |
-      ((message[10] ?? 0) << 16) |
-      ((message[11] ?? 0) << 24)) >>>
-    0
-  );
 }
 
 function expectOpen(closed: boolean): void {

@@ -9,7 +9,7 @@ import { type AttributePlan, type MethodPlan, Plans } from "./plan.ts";
 import { queryRegistry } from "./query.ts";
 import { InterfaceError, type Place } from "./refusal.ts";
 import type { Registry } from "./spec.ts";
-import { ANSWER, FAILURE, HEADER_BYTES, REQUEST } from "./wire.ts";
+import { ANSWER, FAILURE, HEADER_BYTES, MESSAGE_BYTES_MAX, REQUEST } from "./wire.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 type AnyHandler = (input: Values, call: Call) => unknown;
@@ -55,6 +55,17 @@ interface Method {
   readonly plan: MethodPlan;
   readonly handler: AnyHandler;
 }
+
+interface Failure {
+  readonly code: string;
+  readonly errno: ErrnoName | null;
+  readonly message: string;
+  readonly place: Place | null;
+}
+
+/** Bytes of a failure's sentence, and of one that must fit into the smallest ring. */
+const MESSAGE_TEXT_MAX = 16384;
+const SHORT_TEXT_MAX = 1024;
 
 /** A request under way. */
 interface Origin {
@@ -113,11 +124,11 @@ export class Service<R extends Registry> {
   }
 
   /**
-   * A new client. `send` is given each message for it; the bytes hold only until it returns. It may be called from
-   * within `receive`, and later.
+   * A new client. `send` is given each message for it, which has at most `maxBytes`; the bytes hold only until it
+   * returns. It may be called from within `receive`, and later.
    */
-  connect(peer: Peer, send: (message: Uint8Array) => void): Connection {
-    return new Connection(peer, send, this.#decoder, this.#process, this.#onClose);
+  connect(peer: Peer, send: (message: Uint8Array) => void, maxBytes: number = MESSAGE_BYTES_MAX): Connection {
+    return new Connection(peer, send, maxBytes, this.#decoder, this.#process, this.#onClose);
   }
 
   readonly #has = (object: number, method: number): boolean => this.#methods.has(keyOf(object, method));
@@ -223,7 +234,9 @@ export class Service<R extends Registry> {
       this.#handlerFailed(origin, fault(plan, error));
       return;
     }
-    connection.send(encoder.end());
+    const message = encoder.end();
+    if (message.length <= connection.maxBytes) connection.send(message);
+    else this.#handlerFailed(origin, tooLarge(plan, message.length, connection.maxBytes));
   }
 
   #handlerFailed(origin: Origin, error: unknown): void {
@@ -248,35 +261,28 @@ export class Service<R extends Registry> {
     target: number,
     idLow: number,
     idHigh: number,
-    failure: {
-      readonly code: string;
-      readonly errno: ErrnoName | null;
-      readonly message: string;
-      readonly place: Place | null;
-    },
+    failure: Failure,
     ignored: Values | null = null,
     outputs: readonly [MethodPlan, Values] | null = null,
   ): void {
     const encoder = this.#encoder;
-    const { code, errno, message, place } = failure;
-    const said = {
-      ...ignored,
-      "~code": shortened(code, 128),
-      "~errno": errno ?? undefined,
-      "~message": shortened(message, 16384),
-      "~path": place?.path,
-      "~offset": place?.offset,
-      "~expected": place === null ? undefined : shortened(place.expected, 1024),
-    };
-    encoder.begin(target & 0xffff, target >>> 16, FAILURE, idLow, idHigh);
+    const begin = (): void => encoder.begin(target & 0xffff, target >>> 16, FAILURE, idLow, idHigh);
+    begin();
+    let problem = "";
     try {
       if (outputs !== null) encoder.some(outputs[0].outputs.attributes.map(optional), outputs[1]);
+      encoder.some(this.#protocol, { ...ignored, ...said(failure, MESSAGE_TEXT_MAX) });
     } catch (error) {
-      // What the handler would write besides its failure is wrong: the failure is still worth more.
-      encoder.begin(target & 0xffff, target >>> 16, FAILURE, idLow, idHigh);
-      said["~message"] = shortened(`${message} (Its outputs could not be encoded: ${String(error)})`, 16384);
+      problem = ` (Its outputs could not be encoded: ${String(error)})`;
     }
-    encoder.some(this.#protocol, said);
+    const message = encoder.end();
+    if (problem === "" && message.length <= connection.maxBytes) {
+      connection.send(message);
+      return;
+    }
+    // What the handler would write besides is wrong or too long: the failure itself is worth more.
+    begin();
+    encoder.some(this.#protocol, said({ ...failure, message: failure.message + problem }, SHORT_TEXT_MAX));
     connection.send(encoder.end());
   }
 
@@ -293,6 +299,8 @@ export class Connection implements Disposable {
   readonly peer: Peer;
   /** Answers that it waits for. */
   waiting = 0;
+  /** No message to it is longer. */
+  readonly maxBytes: number;
   readonly #send: (message: Uint8Array) => void;
   readonly #decoder: Decoder;
   readonly #process: (connection: Connection, bytes: number) => void;
@@ -302,12 +310,14 @@ export class Connection implements Disposable {
   constructor(
     peer: Peer,
     send: (message: Uint8Array) => void,
+    maxBytes: number,
     decoder: Decoder,
     process: (connection: Connection, bytes: number) => void,
     onClose: ((peer: Peer) => void) | undefined,
   ) {
     this.peer = peer;
     this.#send = send;
+    this.maxBytes = maxBytes;
     this.#decoder = decoder;
     this.#process = process;
     this.#onClose = onClose;
@@ -379,6 +389,26 @@ function fault(plan: MethodPlan, error: unknown): HmsError {
     `${plan.object}.${plan.method} failed by a fault of the service: ${why}`,
     { cause: error },
   );
+}
+
+function tooLarge(plan: MethodPlan, bytes: number, maxBytes: number): HmsError {
+  return new HmsError(
+    "MESSAGE_TOO_LARGE",
+    "EFBIG",
+    `${plan.object}.${plan.method} was carried out, but its answer of ${bytes} bytes is longer than the connection takes, which is ${maxBytes}. Ask for less, or make the connection larger.`,
+  );
+}
+
+/** A failure as the attributes that say it. */
+function said({ code, errno, message, place }: Failure, textMax: number): Values {
+  return {
+    "~code": shortened(code, 128),
+    "~errno": errno ?? undefined,
+    "~message": shortened(message, textMax),
+    "~path": place?.path,
+    "~offset": place?.offset,
+    "~expected": place === null ? undefined : shortened(place.expected, SHORT_TEXT_MAX),
+  };
 }
 
 function shortened(text: string, bytes: number): string {
