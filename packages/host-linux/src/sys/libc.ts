@@ -36,6 +36,9 @@ export const read: (fd: number, to: Address, bytes: ByteCount) => number = libra
 export const write: (fd: number, from: Address, bytes: ByteCount) => number = library.func(
   "int64_t write(int, uint64_t, uint64_t)",
 );
+export const writeText: (fd: number, text: string, bytes: ByteCount) => number = library.func(
+  "int64_t write(int, const char*, uint64_t)",
+);
 export const pread: (fd: number, to: Address, bytes: ByteCount, offset: ByteCount) => number = library.func(
   "int64_t pread64(int, uint64_t, uint64_t, int64_t)",
 );

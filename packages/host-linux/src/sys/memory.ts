@@ -194,6 +194,11 @@ export function madvise(address: Address, bytes: ByteCount, advice: number): num
   return libc.madvise(address, bytes, advice) === 0 ? 0 : libc.failed();
 }
 
+/** As fallocate(2) with `FALLOC_FL_*`: 0 or a negative errno. */
+export function fallocate(fd: number, mode: number, offset: ByteCount, bytes: ByteCount): number {
+  return libc.fallocate(fd, mode, offset, bytes) === 0 ? 0 : libc.failed();
+}
+
 /** A descriptor of memory of `bytes` bytes that can be mapped more than once; to be closed with `closeFd`. */
 export function memfdCreate(name: string, bytes: ByteCount): number {
   const made = libc.memfdCreate(name, MFD_CLOEXEC);
