@@ -299,6 +299,7 @@ export function featureNames(features: number): string[] {
   const prefix = "UFFD_FEATURE_";
   return Object.entries(abi)
     .filter(([name, bit]) => name.startsWith(prefix) && (features & (bit as number)) !== 0)
+    .sort(([, a], [, b]) => (a as number) - (b as number))
     .map(([name]) => name.slice(prefix.length));
 }
 
