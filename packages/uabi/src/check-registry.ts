@@ -4,6 +4,7 @@ import type { AttributesSpec, ItemSpec, NamedType, Registry, StructType, TypeSpe
 import { DEPTH_MAX, namespaceOf, PROTOCOL_NAMESPACE } from "./wire.ts";
 
 const NAME = /^[a-z][A-Za-z0-9]*(?:-[a-z0-9]+)*$/;
+const FIELD_TYPES: readonly string[] = ["u32", "u64", "s64", "enum"];
 const ENUM_VALUE_MAX = 255;
 const STRUCT_FIELDS_MAX = 64;
 
@@ -168,6 +169,7 @@ class Check {
       newest = Math.max(newest, came);
       if (offsets[i] !== end) this.#fault(`${name}.${key}`, "there is a gap before it");
       end = (offsets[i] ?? 0) + (field.type === "u32" || field.type === "enum" ? 4 : 8);
+      if (!FIELD_TYPES.includes(field.type)) this.#fault(`${name}.${key}`, `a field is no ${field.type}`);
       if ((field.type === "enum") !== (field.of !== undefined))
         this.#fault(`${name}.${key}`, "only an enum is of a type");
       else if (field.of !== undefined) this.#named(`${name}.${key}`, field.of, "enum");
