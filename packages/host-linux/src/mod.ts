@@ -1,2 +1,16 @@
 // The real host: a process's own memory, managed by the core through userfaultfd.
+
+export { Around } from "./around.ts";
+export { DeviceBacking } from "./backing.ts";
+export { type HostStatistics, LinuxHost, type LinuxHostOptions, type Trace } from "./host.ts";
+export { KernelLoop, type LoopService } from "./loop.ts";
+export { Owners } from "./owners.ts";
+export { Placement, type PlacementOptions } from "./placement.ts";
+export { LinuxRegion, type RegionBacking } from "./region.ts";
+export { LinuxSpace, type LinuxSpaceOptions, type MapOptions } from "./space.ts";
+export { CpuOf, gettid, setAffinity, threadAddress } from "./sys/cpu.ts";
+export { dieLoudly } from "./sys/fatal.ts";
+export { bufferAt, detach } from "./sys/memory.ts";
 export type { Address, ByteCount } from "./sys/units.ts";
+export { EventFd } from "./sys/wait.ts";
+export { DeviceWindow, type WindowOptions } from "./window.ts";

@@ -1,0 +1,81 @@
+import { HUGE_PAGES, type PageCount, type PageIndex } from "@hms/hmm";
+
+/** Sequences that one region's faults are sorted into at the same time. */
+const STREAMS = 4;
+
+/**
+ * How many pages one fault brings in: a guess from the faults before. A fault just beyond what the last one of a
+ * sequence brought doubles the next window, up to 2 MiB; a fault elsewhere begins a sequence with one page. Windows
+ * end on multiples of their size, so that the largest are whole 2 MiB pages.
+ *
+ * @example
+ * ```ts
+ * import { Around } from "@hms/host-linux";
+ * const around = new Around();
+ * const windows: string[] = [];
+ * for (let page = 1000; page < 1064; page = around.first + around.count) {
+ *   around.at(page, 0, 100_000, 512);
+ *   windows.push(`${around.first}+${around.count}`);
+ * }
+ * console.log(windows.join(" ")); // 1000+1 1001+1 1002+2 1004+4 1008+16 1024+32 1056+32
+ * ```
+ */
+export class Around {
+  readonly #low = new Float64Array(STREAMS).fill(-1);
+  readonly #high = new Float64Array(STREAMS).fill(-1);
+  readonly #size = new Uint16Array(STREAMS);
+  #next = 0;
+  #stream = 0;
+  /** The window that `at` found. */
+  first: PageIndex = 0;
+  count: PageCount = 1;
+
+  /** The window of a fault at `page`, within `begin` to `end` and of `most` pages. */
+  at(page: PageIndex, begin: PageIndex, end: PageIndex, most: PageCount): void {
+    for (let stream = 0; stream < STREAMS; stream++) {
+      if (page === this.#high[stream]) {
+        this.#forward(stream, page, end, most);
+        return;
+      }
+      if (page === (this.#low[stream] ?? 0) - 1) {
+        this.#backward(stream, page, begin, most);
+        return;
+      }
+    }
+    const stream = this.#next;
+    this.#next = (stream + 1) % STREAMS;
+    this.#keep(stream, page, 1, 1);
+  }
+
+  #forward(stream: number, page: PageIndex, end: PageIndex, most: PageCount): void {
+    const size = this.#grown(stream, most);
+    const stop = Math.min(end, Math.max(page + 1, Math.floor((page + size) / size) * size));
+    this.#keep(stream, page, stop - page, size);
+  }
+
+  #backward(stream: number, page: PageIndex, begin: PageIndex, most: PageCount): void {
+    const size = this.#grown(stream, most);
+    const start = Math.max(begin, Math.min(page, Math.ceil((page - size + 1) / size) * size));
+    this.#keep(stream, start, page + 1 - start, size);
+  }
+
+  #grown(stream: number, most: PageCount): PageCount {
+    return Math.max(1, Math.min(most, HUGE_PAGES, (this.#size[stream] ?? 1) * 2));
+  }
+
+  /** Less could be brought in than the window has: it ends here, and the next fault of the sequence is there. */
+  cut(end: PageIndex): void {
+    if (end <= this.first || end >= this.first + this.count) return;
+    this.count = end - this.first;
+    this.#high[this.#stream] = end;
+  }
+
+  #keep(stream: number, first: PageIndex, count: PageCount, size: PageCount): void {
+    this.#low[stream] = first;
+    this.#high[stream] = first + count;
+    this.#size[stream] = size;
+    this.#stream = stream;
+    this.first = first;
+    this.count = count;
+  }
+}

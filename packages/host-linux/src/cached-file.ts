@@ -1,0 +1,248 @@
+import {
+  type FrameNumber,
+  HUGE_PAGES,
+  KEPT,
+  NO_FRAME,
+  PAGE_BYTES,
+  type PageCount,
+  type PageIndex,
+  type Space,
+  WRITTEN,
+} from "@hms/hmm";
+import { HmsError } from "@hms/topology";
+import { readPages } from "./file-source.ts";
+import type { LinuxHost } from "./host.ts";
+import { CACHE, NOWHERE } from "./pages.ts";
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_DONTNEED } from "./sys/abi.generated.ts";
+import { DataFile } from "./sys/disk.ts";
+import { closeFd, fallocate, Mapping, madvise, memfdCreate } from "./sys/memory.ts";
+import { markersIn, writtenIn } from "./sys/pagemap.ts";
+
+/**
+ * The pages of a shared or file region: a memfd, which the program and every device map in place. For a file it is
+ * what the page cache is for the kernel: pages are read when they are first needed, and written back.
+ */
+export class CachedFile {
+  readonly host: LinuxHost;
+  readonly name: string;
+  readonly pages: PageCount;
+  readonly fd: number;
+  readonly #alias: Mapping;
+  readonly #source: DataFile | null;
+  readonly #sourceFirst: PageIndex;
+  readonly #writable: boolean;
+  readonly #frames: Uint32Array;
+  /** Swap slot of a page, and one; 0: none. Only without a file behind it. */
+  readonly #slots: Uint32Array;
+  /** First page at which the program sees it. */
+  #shownAt: PageIndex = 0;
+  #closed = false;
+
+  /** Throws what opening the file answers, EINVAL for an offset that is not a multiple of a page, ENOMEM. */
+  constructor(
+    host: LinuxHost,
+    name: string,
+    pages: PageCount,
+    file: { readonly path: string; readonly writable: boolean; readonly offset?: number } | null,
+  ) {
+    const offset = file?.offset ?? 0;
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset % PAGE_BYTES !== 0) {
+      throw new HmsError(
+        "BAD_FILE_OFFSET",
+        "EINVAL",
+        `Making a file region failed: its offset must be a multiple of ${PAGE_BYTES} bytes, not ${offset}.`,
+      );
+    }
+    this.host = host;
+    this.name = name;
+    this.pages = pages;
+    this.#source = file === null ? null : DataFile.open(file.path, { writable: file.writable });
+    this.#sourceFirst = offset / PAGE_BYTES;
+    this.#writable = file?.writable ?? false;
+    this.fd = memfdCreate(`hms ${name}`, pages * PAGE_BYTES);
+    this.#alias = Mapping.shared(this.fd, pages * PAGE_BYTES, {});
+    this.#frames = new Uint32Array(pages).fill(NO_FRAME);
+    this.#slots = new Uint32Array(this.#source === null ? pages : 0);
+    host.pages.aliases.add(this.#alias.address / PAGE_BYTES, pages, this.#alias);
+  }
+
+  showAt(first: PageIndex): void {
+    this.#shownAt = first;
+  }
+
+  /** The frame of a page that is in memory, or NO_FRAME. */
+  frameOf(page: PageIndex): FrameNumber {
+    return this.#frames[page] ?? NO_FRAME;
+  }
+
+  /** The page that a frame of this file is. */
+  pageOf(frame: FrameNumber): PageIndex {
+    return this.host.pages.atOf(frame) - this.#alias.address / PAGE_BYTES;
+  }
+
+  /** Brings pages from `page` on into memory, up to `count` that are not there yet. How many are there now; −errno. */
+  fetch(page: PageIndex, count: PageCount, space: Space): number {
+    if (this.frameOf(page) !== NO_FRAME) return 1;
+    let absent = 1;
+    while (absent < count && page + absent < this.pages && this.frameOf(page + absent) === NO_FRAME) absent++;
+    absent = this.#alike(page, Math.min(absent, HUGE_PAGES));
+    this.host.makeRoom(absent);
+    const address = this.#alias.address + page * PAGE_BYTES;
+    const got = this.#load(page, absent, address);
+    if (got < 0) return got;
+    for (let k = 0; k < absent; k++) {
+      const frame = this.host.take(space);
+      if (frame === NO_FRAME) return k === 0 ? -12 : k;
+      this.host.core.memories.host.set(frame, KEPT);
+      this.host.pages.set(frame, CACHE, address / PAGE_BYTES + k);
+      this.#frames[page + k] = frame;
+      this.host.cacheOwner(frame, this);
+    }
+    return absent;
+  }
+
+  /** Pages that come from the same place: the file, fresh zeros, or slots that follow each other. */
+  #alike(page: PageIndex, count: PageCount): PageCount {
+    if (this.#source !== null) return count;
+    const slot = this.#slots[page] ?? 0;
+    let alike = 1;
+    while (alike < count && this.#slots[page + alike] === (slot === 0 ? 0 : slot + alike)) alike++;
+    return alike;
+  }
+
+  #load(page: PageIndex, count: PageCount, address: number): number {
+    if (this.#source !== null) return readPages(this.#source, this.#sourceFirst + page, count, address);
+    const slot = this.#slots[page] ?? 0;
+    if (slot === 0) {
+      // Fresh zeros: the kernel makes them when the memfd gets its pages.
+      return fallocate(this.fd, 0, page * PAGE_BYTES, count * PAGE_BYTES);
+    }
+    const got = this.host.swap.load(slot - 1, count, address);
+    if (got < 0) return got;
+    for (let k = 0; k < count; k++) {
+      this.host.swap.release(slot - 1 + k);
+      this.#slots[page + k] = 0;
+    }
+    return got;
+  }
+
+  /** Unmaps a page from the program and every window; what was written is noted. */
+  unmap(page: PageIndex): void {
+    const address = (this.#shownAt + page) * PAGE_BYTES;
+    const frame = this.frameOf(page);
+    madvise(address, PAGE_BYTES, MADV_DONTNEED);
+    // The kernel leaves a mark where the page was not written since it was mapped.
+    if (markersIn(address, PAGE_BYTES) === 0) this.host.core.memories.host.set(frame, WRITTEN);
+    for (const window of this.host.windows) {
+      if (window.backing === this) window.zapFile(page);
+    }
+  }
+
+  /** Takes an unmapped page out of memory, written back first if need be. 0 or −errno: then it stays. */
+  evict(page: PageIndex): number {
+    const frame = this.frameOf(page);
+    const table = this.host.core.memories.host;
+    const address = this.host.pages.atOf(frame) * PAGE_BYTES;
+    if (this.#source === null) {
+      const taken = this.host.swap.take(1);
+      if (taken === null) return -28;
+      const written = this.host.swap.write(taken.slot, 1, address);
+      if (written < 0) {
+        this.host.swap.release(taken.slot);
+        return written;
+      }
+      this.#slots[page] = taken.slot + 1;
+    } else if (this.#writable && table.is(frame, WRITTEN)) {
+      const written = this.#writeBack(page, 1);
+      if (written < 0) return written;
+    }
+    this.#forget(page, frame);
+    fallocate(this.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page * PAGE_BYTES, PAGE_BYTES);
+    return 0;
+  }
+
+  #forget(page: PageIndex, frame: FrameNumber): void {
+    const table = this.host.core.memories.host;
+    this.#frames[page] = NO_FRAME;
+    this.host.cacheOwner(frame, null);
+    table.clear(frame, KEPT | WRITTEN);
+    this.host.pages.set(frame, NOWHERE, 0);
+    this.host.giveBack(frame);
+  }
+
+  /** Writes pages to the file; the last one as far as the file's own length goes, or the region's for a longer one. */
+  #writeBack(page: PageIndex, count: PageCount): number {
+    if (this.#source === null) return 0;
+    const offset = (this.#sourceFirst + page) * PAGE_BYTES;
+    const bytes = Math.min(count * PAGE_BYTES, Math.max(0, this.#source.size - offset));
+    if (bytes === 0) return 0;
+    return this.#source.pwrite(this.#alias.address + page * PAGE_BYTES, bytes, offset);
+  }
+
+  /** Writes back what was written, in runs, and leaves it mapped. Throws ENOSPC, EIO. Returns pages written. */
+  sync(): PageCount {
+    if (this.#source === null || !this.#writable) return 0;
+    const table = this.host.core.memories.host;
+    writtenIn(this.#shownAt * PAGE_BYTES, this.pages * PAGE_BYTES, (address, bytes) => {
+      const first = address / PAGE_BYTES - this.#shownAt;
+      for (let page = first; page < first + bytes / PAGE_BYTES; page++) {
+        if (this.frameOf(page) !== NO_FRAME) table.set(this.frameOf(page), WRITTEN);
+      }
+    });
+    let written = 0;
+    for (let page = 0; page < this.pages; ) {
+      let count = 0;
+      while (page + count < this.pages && count < HUGE_PAGES && this.#isWritten(page + count)) count++;
+      if (count === 0) {
+        page++;
+        continue;
+      }
+      this.#expectWritten(this.#writeBack(page, count));
+      for (let k = 0; k < count; k++) this.#clean(page + k);
+      written += count;
+      page += count;
+    }
+    this.#expectWritten(this.#source.fsync());
+    return written;
+  }
+
+  #isWritten(page: PageIndex): boolean {
+    const frame = this.frameOf(page);
+    return frame !== NO_FRAME && this.host.core.memories.host.is(frame, WRITTEN);
+  }
+
+  /** What a device may still write stays marked. */
+  #clean(page: PageIndex): void {
+    for (const window of this.host.windows) if (window.backing === this && window.mayWriteFile(page)) return;
+    this.host.core.memories.host.clear(this.frameOf(page), WRITTEN);
+  }
+
+  #expectWritten(result: number): void {
+    if (result >= 0) return;
+    const full = result === -28;
+    throw new HmsError(
+      "WRITE_BACK_FAILED",
+      full ? "ENOSPC" : "EIO",
+      `Writing ${this.name} back failed: ${full ? "the disk is full; make room and try again" : `the file answers error ${-result}`}. Nothing is lost: the pages stay in memory.`,
+    );
+  }
+
+  /** Writes back and lets go of everything. Its regions are gone. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (let page = 0; page < this.pages; page++) {
+      const frame = this.frameOf(page);
+      if (frame !== NO_FRAME) {
+        if (this.#writable && this.host.core.memories.host.is(frame, WRITTEN)) this.#writeBack(page, 1);
+        this.#forget(page, frame);
+      } else if ((this.#slots[page] ?? 0) !== 0) {
+        this.host.swap.release((this.#slots[page] ?? 0) - 1);
+      }
+    }
+    this.host.pages.aliases.remove(this.#alias.address / PAGE_BYTES, this.pages);
+    this.#alias.close();
+    this.#source?.close();
+    closeFd(this.fd);
+  }
+}

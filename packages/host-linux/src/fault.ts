@@ -1,0 +1,312 @@
+import {
+  ANON,
+  CAUSE,
+  type Cause,
+  COHERENT,
+  collapseDuplicates,
+  DIRTY,
+  DUPLICATED,
+  EAGAIN,
+  EFAULT,
+  EIO,
+  EMPTY,
+  ENOMEM,
+  type Errno,
+  EXCLUSIVE,
+  HOST,
+  HUGE_ORDER,
+  HUGE_PAGES,
+  KIND,
+  LOST,
+  MOVING,
+  NO_FRAME,
+  NOWHERE,
+  OK,
+  PAGE_BYTES,
+  type PageCount,
+  type PageIndex,
+  PRIVATE,
+  type Region,
+  type Space,
+  SWAP,
+  SWAP_PLACE,
+  WRITE,
+  ZERO,
+  ZERO_FRAME,
+} from "@hms/hmm";
+import { faultCached } from "./cached.ts";
+import { CachedFile } from "./cached-file.ts";
+import { FileSource } from "./file-source.ts";
+import type { LinuxHost } from "./host.ts";
+import { ZEROS } from "./pages.ts";
+
+/** The frames of one window. */
+const frames = new Uint32Array(HUGE_PAGES);
+
+/**
+ * One fault of the core's page table. For a CPU's touch the pages around are brought in too (`host.window`), and what
+ * comes from disk is put in its place at once. OK: it is worth looking again.
+ */
+export function hostFault(
+  host: LinuxHost,
+  space: Space,
+  page: PageIndex,
+  write: boolean,
+  cause: Cause,
+): Errno {
+  if (space.closed) return EFAULT;
+  const region = space.regions.at(page);
+  if (region === null || !region.readable || (write && !region.writable)) return EFAULT;
+  const flags = space.table.flagsAt(page);
+  switch (flags & KIND) {
+    case EMPTY:
+      if (region.backing instanceof CachedFile) return faultCached(host, space, region, page, write, cause);
+      return populate(host, space, region, page, write, cause);
+    case SWAP:
+      return swapIn(host, space, region, page, write, cause);
+    case PRIVATE:
+      return host.core.bringHome(space, page, cause);
+    case EXCLUSIVE:
+      return host.core.restoreExclusive(space, page, cause);
+    case MOVING:
+      return EAGAIN;
+    case LOST:
+      return EIO;
+    case HOST:
+    case COHERENT:
+      return write && (flags & WRITE) === 0 ? writeFault(host, space, region, page, cause) : OK;
+    default:
+      return EFAULT;
+  }
+}
+
+function populate(
+  host: LinuxHost,
+  space: Space,
+  region: Region,
+  page: PageIndex,
+  write: boolean,
+  cause: Cause,
+): Errno {
+  if (region.kind !== "anonymous") return EIO;
+  if (region.huge === true && hugeFits(space, region, page)) {
+    const errno = populateHuge(host, space, page, write, cause);
+    if (errno !== ENOMEM) return errno;
+  }
+  if (region.backing instanceof FileSource)
+    return populateFromFile(host, space, region, region.backing, page, cause);
+  if (!write && host.zeroPages) return populateZero(host, space, region, page, cause);
+  return populatePages(host, space, region, page, cause);
+}
+
+/** Whether a fault may bring in a whole huge page: none of it is there yet, all of it is in the region. */
+function hugeFits(space: Space, region: Region, page: PageIndex): boolean {
+  const first = page - (page % HUGE_PAGES);
+  if (first < region.first || first + HUGE_PAGES > region.end) return false;
+  return (space.table.at(first)?.populated ?? 0) === 0;
+}
+
+function populateHuge(host: LinuxHost, space: Space, page: PageIndex, write: boolean, cause: Cause): Errno {
+  const first = page - (page % HUGE_PAGES);
+  let frame = ZERO_FRAME;
+  if (write || !host.zeroPages) {
+    if (!space.mayGrow(HUGE_PAGES)) return ENOMEM;
+    frame = host.allocate(space, true);
+    if (frame === NO_FRAME) return ENOMEM;
+  }
+  const zero = frame === ZERO_FRAME;
+  const chunk = space.table.ensure(first);
+  const now = host.now();
+  for (let index = 0; index < HUGE_PAGES; index++) {
+    if (!zero) host.pages.set(frame + index, ZEROS, 0);
+    space.table.fill(chunk, index, HOST | ANON | (zero ? ZERO : WRITE | DIRTY), frame + (zero ? 0 : index));
+    chunk.note(index, cause, NOWHERE, now);
+  }
+  chunk.order = HUGE_ORDER;
+  return OK;
+}
+
+/** The page of zeros, for who only reads. */
+function populateZero(host: LinuxHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
+  const { first, end } = host.windowIn(region, page);
+  for (let near = first; near < end; near++) {
+    if (space.table.flagsAt(near) === EMPTY) space.install(near, HOST | ZERO | ANON, ZERO_FRAME, cause);
+  }
+  return OK;
+}
+
+function populatePages(host: LinuxHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
+  const { first, end } = host.windowIn(region, page);
+  host.makeRoom(end - first);
+  // The page itself first: there may be memory for it only.
+  if (!populateOne(host, space, page, cause)) return ENOMEM;
+  for (let near = first; near < end; near++) {
+    if (space.table.flagsAt(near) !== EMPTY) continue;
+    if (!populateOne(host, space, near, cause)) break;
+  }
+  return OK;
+}
+
+function populateOne(host: LinuxHost, space: Space, page: PageIndex, cause: Cause): boolean {
+  if (!space.mayGrow(1)) return false;
+  const frame = host.take(space);
+  if (frame === NO_FRAME) return false;
+  host.pages.host.place[frame] = ZEROS;
+  space.install(page, HOST | ANON | WRITE | DIRTY, frame, cause);
+  return true;
+}
+
+/** A private copy of a file's pages. */
+function populateFromFile(
+  host: LinuxHost,
+  space: Space,
+  region: Region,
+  source: FileSource,
+  page: PageIndex,
+  cause: Cause,
+): Errno {
+  const window = host.windowIn(region, page);
+  const first = page;
+  let count = 0;
+  host.makeRoom(window.end - first);
+  while (first + count < window.end && space.table.flagsAt(first + count) === EMPTY) {
+    const frame = space.mayGrow(count + 1) ? host.take(space) : NO_FRAME;
+    if (frame === NO_FRAME) break;
+    frames[count++] = frame;
+  }
+  if (count === 0) return ENOMEM;
+  const got = source.read(region.offset + (first - region.first), count, host.buffer.address);
+  if (got < 0) {
+    for (let k = 0; k < count; k++) host.giveBack(frames[k] ?? 0);
+    return EIO;
+  }
+  bringIn(host, first, count, cause, true);
+  for (let k = 0; k < count; k++) {
+    space.install(first + k, HOST | ANON | WRITE | DIRTY, frames[k] ?? 0, cause);
+  }
+  return OK;
+}
+
+/** Bytes of the buffer go to where they were touched, or into slots when nobody waits for them at an address. */
+function bringIn(host: LinuxHost, first: PageIndex, count: PageCount, cause: Cause, writable: boolean): void {
+  const done =
+    cause === CAUSE.cpuFault && host.window !== null
+      ? host.pages.fill(first, frames, 0, count, host.buffer.address, writable)
+      : 0;
+  host.answered = done > 0;
+  if (done < count) host.pages.store(frames, done, count - done, host.buffer.address + done * PAGE_BYTES);
+}
+
+/** Brings pages back from disk: the page that was touched, and those of the window that follow it on the disk too. */
+function swapIn(
+  host: LinuxHost,
+  space: Space,
+  region: Region,
+  page: PageIndex,
+  write: boolean,
+  cause: Cause,
+): Errno {
+  const { table } = space;
+  const { end } = host.windowIn(region, page);
+  const slot = table.frameAt(page);
+  let count = 0;
+  while (page + count < end && isSwapped(space, page + count, slot + count)) count++;
+  host.makeRoom(count);
+  // Making room may have changed what is where.
+  let taken = 0;
+  while (taken < count && isSwapped(space, page + taken, slot + taken)) {
+    const frame = host.take(space);
+    if (frame === NO_FRAME) break;
+    frames[taken++] = frame;
+  }
+  if (taken === 0) return (table.flagsAt(page) & KIND) === SWAP ? ENOMEM : OK;
+  if (host.swap.load(slot, taken, host.buffer.address) < 0) {
+    for (let k = 0; k < taken; k++) host.giveBack(frames[k] ?? 0);
+    return EIO;
+  }
+  host.window?.cut(page + taken);
+  bringIn(host, page, taken, cause, write);
+  for (let k = 0; k < taken; k++) {
+    const frame = frames[k] ?? 0;
+    if (!write) {
+      // The disk still has it: it need not be written again before it is.
+      host.swap.share(slot + k);
+      host.cleanSlot[frame] = slot + k + 1;
+    }
+    space.exchange(page + k, HOST | ANON | (write ? WRITE | DIRTY : 0), frame, cause, SWAP_PLACE);
+  }
+  host.statistics.swappedIn += taken;
+  host.trace?.swap("in", space, page, taken);
+  return OK;
+}
+
+function isSwapped(space: Space, page: PageIndex, slot: number): boolean {
+  return (space.table.flagsAt(page) & KIND) === SWAP && space.table.frameAt(page) === slot;
+}
+
+/** A write to a page that is there but not writable: the page of zeros, duplicated, or as it is on disk. */
+function writeFault(host: LinuxHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
+  const flags = space.table.flagsAt(page);
+  if ((flags & DUPLICATED) !== 0) {
+    collapseDuplicates(space, page);
+    return OK;
+  }
+  if ((flags & ZERO) !== 0) return writeZero(host, space, page, cause);
+  const chunk = space.table.at(page);
+  if (chunk === null) return OK;
+  if (chunk.order !== 0) {
+    for (let index = 0; index < HUGE_PAGES; index++)
+      chunk.flags[index] = (chunk.flags[index] ?? 0) | WRITE | DIRTY;
+    return OK;
+  }
+  const { first, end } = host.windowIn(region, page);
+  for (let near = Math.max(first, chunk.first); near < Math.min(end, chunk.first + HUGE_PAGES); near++) {
+    makeWritable(host, chunk.flags, chunk.frames, near - chunk.first);
+  }
+  return OK;
+}
+
+function makeWritable(host: LinuxHost, flags: Uint16Array, of: Uint32Array, index: number): void {
+  const now = flags[index] ?? 0;
+  const kind = now & KIND;
+  if ((kind !== HOST && kind !== COHERENT) || (now & (DUPLICATED | ZERO)) !== 0) return;
+  if (kind === HOST) host.dropClean(of[index] ?? 0);
+  flags[index] = now | WRITE | DIRTY;
+}
+
+/** The page of zeros is replaced by one of its own; or the huge one by a huge page. */
+function writeZero(host: LinuxHost, space: Space, page: PageIndex, cause: Cause): Errno {
+  const huge = (space.table.at(page)?.order ?? 0) !== 0;
+  if (huge && writeHugeZero(host, space, page, cause)) return OK;
+  if (huge) return space.splitHuge(page);
+  if (!space.mayGrow(1)) return ENOMEM;
+  const frame = host.allocate(space, false);
+  if (frame === NO_FRAME) return ENOMEM;
+  space.invalidate(page, page + 1, "clear");
+  if ((space.table.flagsAt(page) & (KIND | ZERO)) === (HOST | ZERO)) {
+    host.pages.set(frame, ZEROS, 0);
+    host.spaceOf(space)?.adoptZero(page, frame);
+    space.exchange(page, HOST | ANON | WRITE | DIRTY, frame, cause, NOWHERE);
+  } else {
+    host.giveBack(frame);
+  }
+  space.invalidated(page, page + 1);
+  return OK;
+}
+
+function writeHugeZero(host: LinuxHost, space: Space, page: PageIndex, cause: Cause): boolean {
+  if (!space.mayGrow(HUGE_PAGES)) return false;
+  const frame = host.allocate(space, true);
+  if (frame === NO_FRAME) return false;
+  const first = page - (page % HUGE_PAGES);
+  space.invalidate(first, first + HUGE_PAGES, "clear");
+  for (let index = 0; index < HUGE_PAGES; index++) {
+    host.pages.set(frame + index, ZEROS, 0);
+    space.exchange(first + index, HOST | ANON | WRITE | DIRTY, frame + index, cause, NOWHERE);
+  }
+  const chunk = space.table.at(first);
+  if (chunk !== null) chunk.order = HUGE_ORDER;
+  host.sync(space, first, HUGE_PAGES);
+  space.invalidated(first, first + HUGE_PAGES);
+  return true;
+}

@@ -1,0 +1,460 @@
+import { totalmem } from "node:os";
+import {
+  type Cause,
+  Core,
+  type Device,
+  type DeviceMemory,
+  type Errno,
+  FrameAllocator,
+  type FrameNumber,
+  HEAD,
+  type Host,
+  HUGE_PAGES,
+  KEPT,
+  type Nanoseconds,
+  NO_FRAME,
+  PAGE_BYTES,
+  type PageCount,
+  type PageIndex,
+  type Region,
+  type Space,
+  TAIL,
+  type YieldPoint,
+  ZERO_FRAME,
+} from "@hms/hmm";
+import { HmsError } from "@hms/topology";
+import type { Around } from "./around.ts";
+import { DeviceBacking } from "./backing.ts";
+import type { CachedFile } from "./cached-file.ts";
+import { hostFault } from "./fault.ts";
+import { Owners } from "./owners.ts";
+import { type AddressBook, IN_WINDOW, Pages } from "./pages.ts";
+import { Reclaim } from "./reclaim.ts";
+import { LinuxRegion } from "./region.ts";
+import { LinuxSpace, type LinuxSpaceOptions } from "./space.ts";
+import { Swap } from "./swap.ts";
+import { syncRange } from "./sync.ts";
+import {
+  UFFD_FEATURE_EVENT_REMAP,
+  UFFD_FEATURE_EVENT_REMOVE,
+  UFFD_FEATURE_EVENT_UNMAP,
+  UFFD_FEATURE_MINOR_SHMEM,
+  UFFD_FEATURE_MISSING_SHMEM,
+  UFFD_FEATURE_MOVE,
+  UFFD_FEATURE_PAGEFAULT_FLAG_WP,
+  UFFD_FEATURE_POISON,
+  UFFD_FEATURE_THREAD_ID,
+  UFFD_FEATURE_WP_ASYNC,
+  UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
+  UFFD_FEATURE_WP_UNPOPULATED,
+} from "./sys/abi.generated.ts";
+import { SwapFile } from "./sys/disk.ts";
+import { Mapping } from "./sys/memory.ts";
+import { Userfaultfd } from "./sys/uffd.ts";
+import { DeviceWindow, type WindowOptions } from "./window.ts";
+
+/** Addresses of the hidden area for each page of memory. */
+const SLOTS_PER_PAGE = 4;
+/** A fault brings in this share of the memory budget at most. */
+const WINDOW_SHARE = 16;
+/** The least memory that the budget may be: two windows of 2 MiB for each party of a copy. */
+const RAM_LEAST: PageCount = 4 * HUGE_PAGES;
+const SWAP_PAGES_DEFAULT: PageCount = 1 << 24;
+
+/** What the real host is made of. */
+export interface LinuxHostOptions {
+  /** Pages of host memory that may be resident, in bytes; default: what the machine has. */
+  readonly ramBytes?: number;
+  /** Where the file for cold pages is made (it has no name); default: the directory for temporary files. */
+  readonly swapDirectory?: string;
+  /** How large that file may become; default 64 GiB. */
+  readonly swapBytesMax?: number;
+  /**
+   * Whether memory that is read before it is written is the one page of zeros, as in the kernel, until it is written.
+   * That saves memory, and costs a second fault. Default: it gets a page at once.
+   */
+  readonly zeroPages?: boolean;
+  /** Told of what happens, for statistics and the event stream. */
+  readonly trace?: Trace;
+}
+
+/** What happens in the host, as it happens. Called in the kernel thread; must not fault, wait or throw. */
+export interface Trace {
+  /** A touch was answered: by the program, or by a device. `count` pages were brought in. */
+  fault(
+    by: "cpu" | "device",
+    space: Space,
+    page: PageIndex,
+    count: PageCount,
+    write: boolean,
+    took: Nanoseconds,
+  ): void;
+  /** Cold pages went to disk, or came back. */
+  swap(direction: "out" | "in", space: Space, page: PageIndex, count: PageCount): void;
+  /** The memory budget is exceeded, because the disk is full or pages are pinned. */
+  overBudget(pages: PageCount, why: string): void;
+}
+
+/** Who answers faults of a range of addresses. */
+export type Owner = LinuxRegion | DeviceWindow;
+
+/** Counts since the start. */
+export interface HostStatistics {
+  cpuFaults: number;
+  /** Nanoseconds that the kernel thread worked on them. */
+  cpuFaultTime: Nanoseconds;
+  deviceFaults: number;
+  deviceFaultTime: Nanoseconds;
+  /** Faults that only needed a wake-up: someone else had brought the page. */
+  spurious: number;
+  poisoned: number;
+  /** Pages brought in by faults. */
+  broughtIn: PageCount;
+  hidden: PageCount;
+  swappedOut: PageCount;
+  /** Pages that left memory without being written, since the disk had them already. */
+  droppedClean: PageCount;
+  swappedIn: PageCount;
+  overBudget: PageCount;
+}
+
+/**
+ * The real host: this process's own memory, page by page, through userfaultfd. It lives in one thread, which serves
+ * the faults of all others (`KernelLoop`), and which never touches the addresses that it serves.
+ */
+export class LinuxHost implements Host, AddressBook, Disposable {
+  readonly name = "linux";
+  readonly framesCount: PageCount;
+  readonly core: Core;
+  readonly pages: Pages;
+  readonly swap: Swap;
+  readonly owners: Owners<Owner> = new Owners();
+  readonly statistics: HostStatistics = emptyStatistics();
+  readonly trace: Trace | null;
+  /** The program's private regions. */
+  readonly program: Userfaultfd;
+  /** Shared and file regions, as the program maps them. */
+  readonly cached: Userfaultfd;
+  /** Slots and windows. */
+  readonly hidden: Userfaultfd;
+  /** Memory of the kernel thread's own for what goes to and comes from disk: 2 MiB. */
+  readonly buffer: Mapping;
+  readonly spaces: Set<LinuxSpace> = new Set();
+  readonly windows: Set<DeviceWindow> = new Set();
+  /** The swap slot that holds what a clean frame holds, and one; 0: none. */
+  readonly cleanSlot: Uint32Array;
+  /** While the kernel drops what is mapped by itself, because the program asked it to. */
+  kernelDrops = false;
+  /** Reads what the kernel has to tell while it refuses to work; set by the loop. */
+  onBusy: (() => void) | null = null;
+  /** Whether a page that is only read is the page of zeros until it is written. */
+  readonly zeroPages: boolean;
+  /** The window of the CPU's touch that is being answered; null when there is none. */
+  window: Around | null = null;
+  /** What was brought in was put where it was touched, and who waited there is awake. */
+  answered = false;
+  readonly #window = { first: 0, end: 0 };
+  readonly #spaceOf = new Map<Space, LinuxSpace>();
+  readonly #cacheOf = new Map<FrameNumber, CachedFile>();
+  readonly #free: FrameAllocator;
+  readonly #reclaim: Reclaim;
+  readonly #file: SwapFile;
+  #budget: PageCount;
+  #closed = false;
+
+  /** Throws ENOSYS, EPERM, ENOTSUP when this machine does not allow it, EINVAL for sizes that are none. */
+  constructor(options: LinuxHostOptions = {}) {
+    const machine = Math.floor(totalmem() / PAGE_BYTES);
+    this.#budget = budgetOf(options.ramBytes, machine);
+    // The budget may be exceeded rather than lose a byte.
+    this.framesCount = Math.max(machine, this.#budget);
+    this.zeroPages = options.zeroPages ?? false;
+    this.trace = options.trace ?? null;
+    this.program = Userfaultfd.open({
+      features:
+        UFFD_FEATURE_EVENT_REMOVE |
+        UFFD_FEATURE_EVENT_UNMAP |
+        UFFD_FEATURE_EVENT_REMAP |
+        UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+        UFFD_FEATURE_MOVE |
+        UFFD_FEATURE_THREAD_ID |
+        UFFD_FEATURE_POISON,
+    });
+    this.cached = Userfaultfd.open({
+      features:
+        UFFD_FEATURE_MISSING_SHMEM |
+        UFFD_FEATURE_MINOR_SHMEM |
+        UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+        UFFD_FEATURE_WP_HUGETLBFS_SHMEM |
+        UFFD_FEATURE_WP_UNPOPULATED |
+        UFFD_FEATURE_WP_ASYNC |
+        UFFD_FEATURE_THREAD_ID |
+        UFFD_FEATURE_POISON,
+    });
+    this.hidden = Userfaultfd.open({
+      features:
+        UFFD_FEATURE_MISSING_SHMEM |
+        UFFD_FEATURE_MINOR_SHMEM |
+        UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+        UFFD_FEATURE_WP_HUGETLBFS_SHMEM |
+        UFFD_FEATURE_MOVE |
+        UFFD_FEATURE_THREAD_ID |
+        UFFD_FEATURE_POISON,
+    });
+    this.pages = new Pages(this.framesCount, this.framesCount * SLOTS_PER_PAGE, this.hidden, this);
+    this.buffer = Mapping.reserve(HUGE_PAGES * PAGE_BYTES, { name: "hms buffer" });
+    this.#file = new SwapFile(options.swapDirectory);
+    const swapPages = Math.floor((options.swapBytesMax ?? SWAP_PAGES_DEFAULT * PAGE_BYTES) / PAGE_BYTES);
+    this.swap = new Swap(this.#file, swapPages);
+    this.cleanSlot = new Uint32Array(this.framesCount);
+    this.#free = new FrameAllocator(this.framesCount, 1);
+    this.core = new Core(this);
+    this.core.memories.host.set(ZERO_FRAME, KEPT);
+    this.#reclaim = new Reclaim(this);
+  }
+
+  /** A space: regions of this process's addresses. */
+  createSpace(options: LinuxSpaceOptions = {}): LinuxSpace {
+    const space = new LinuxSpace(this, this.core.createSpace(options), options);
+    this.spaces.add(space);
+    this.#spaceOf.set(space.space, space);
+    return space;
+  }
+
+  /** The space that is gone. */
+  dropSpace(space: LinuxSpace): void {
+    this.spaces.delete(space);
+    this.#spaceOf.delete(space.space);
+  }
+
+  spaceOf(space: Space): LinuxSpace | null {
+    return this.#spaceOf.get(space) ?? null;
+  }
+
+  /** The pages that the fault at `page` brings in: a part of the region around it. */
+  windowIn(region: Region, page: PageIndex): { readonly first: PageIndex; readonly end: PageIndex } {
+    const { window } = this;
+    const inside = window !== null && page >= window.first && page < window.first + window.count;
+    this.#window.first = inside ? Math.max(window.first, region.first) : page;
+    this.#window.end = inside ? Math.min(window.first + window.count, region.end) : page + 1;
+    return this.#window;
+  }
+
+  /** Keeps the bytes of a device's memory, which is memory of this machine. */
+  back(memory: DeviceMemory): DeviceBacking {
+    return new DeviceBacking(this, memory);
+  }
+
+  /** Opens a device's window onto a region. Throws EINVAL when the range is not in one region. */
+  openWindow(options: WindowOptions): DeviceWindow {
+    return new DeviceWindow(this, options);
+  }
+
+  /** Pages that one fault brings in at most. */
+  get windowMost(): PageCount {
+    return Math.max(1, Math.min(HUGE_PAGES, Math.floor(this.#budget / WINDOW_SHARE)));
+  }
+
+  /** Pages of host memory in use. */
+  get resident(): PageCount {
+    return this.framesCount - 1 - this.#free.available;
+  }
+
+  /** The memory budget. */
+  get budget(): PageCount {
+    return this.#budget;
+  }
+
+  /** Changes the memory budget; what is above it goes to disk as memory is asked for. Throws EINVAL. */
+  setBudget(bytes: number): void {
+    this.#budget = budgetOf(bytes, this.framesCount);
+  }
+
+  /** Sends up to so many of the coldest pages to disk. Returns how many went. */
+  reclaim(pages: PageCount): PageCount {
+    return this.#reclaim.free(pages);
+  }
+
+  // The host contract.
+
+  now(): Nanoseconds {
+    return performance.now() * 1e6;
+  }
+
+  fault(space: Space, page: PageIndex, write: boolean, cause: Cause): Errno {
+    return hostFault(this, space, page, write, cause);
+  }
+
+  allocate(_space: Space | null, huge: boolean): FrameNumber {
+    this.makeRoom(huge ? HUGE_PAGES : 1);
+    if (huge) return this.#allocateHuge();
+    const frame = this.#free.take();
+    return frame < 0 ? NO_FRAME : frame;
+  }
+
+  /** A frame without making room: `makeRoom` was called for several. */
+  take(_space: Space | null): FrameNumber {
+    const frame = this.#free.take();
+    return frame < 0 ? NO_FRAME : frame;
+  }
+
+  #allocateHuge(): FrameNumber {
+    const head = this.#free.takeHuge();
+    if (head < 0) return NO_FRAME;
+    const frames = this.core.memories.host;
+    frames.set(head, HEAD);
+    for (let i = 1; i < HUGE_PAGES; i++) frames.set(head + i, TAIL);
+    return head;
+  }
+
+  /** Sends cold pages to disk when so many more would exceed the budget. */
+  makeRoom(count: PageCount): void {
+    if (this.resident + count > this.#budget) this.#reclaim.keepWithin(this.#budget, count);
+  }
+
+  release(frame: FrameNumber): void {
+    this.core.memories.host.state[frame] = 0;
+    this.dropClean(frame);
+    this.pages.free(frame, this.kernelDrops);
+    this.#free.give(frame);
+  }
+
+  /** The file that a frame of the cache is of. */
+  cacheOf(frame: FrameNumber): CachedFile | null {
+    return this.#cacheOf.get(frame) ?? null;
+  }
+
+  cacheOwner(frame: FrameNumber, file: CachedFile | null): void {
+    if (file === null) this.#cacheOf.delete(frame);
+    else this.#cacheOf.set(frame, file);
+  }
+
+  /** An allocated frame that was not needed after all. */
+  giveBack(frame: FrameNumber): void {
+    if (this.core.memories.host.unused(frame)) this.release(frame);
+  }
+
+  /** What a frame holds is not on disk any more. */
+  dropClean(frame: FrameNumber): void {
+    const slot = this.cleanSlot[frame] ?? 0;
+    if (slot === 0) return;
+    this.cleanSlot[frame] = 0;
+    this.swap.release(slot - 1);
+  }
+
+  split(frame: FrameNumber, _told: boolean): boolean {
+    const head = frame - (frame % HUGE_PAGES);
+    const frames = this.core.memories.host;
+    for (let i = head; i < head + HUGE_PAGES; i++) if ((frames.pins[i] ?? 0) > 0) return false;
+    for (let i = head; i < head + HUGE_PAGES; i++) frames.clear(i, HEAD | TAIL);
+    return true;
+  }
+
+  read(frame: FrameNumber, offset: number, target: Uint8Array, _by: Device | null): void {
+    for (let done = 0; done < target.length; ) {
+      const at = offset + done;
+      const bytes = this.pages.reach(frame + Math.floor(at / PAGE_BYTES));
+      const part = Math.min(target.length - done, PAGE_BYTES - (at % PAGE_BYTES));
+      target.set(bytes.subarray(at % PAGE_BYTES, (at % PAGE_BYTES) + part), done);
+      done += part;
+    }
+  }
+
+  write(frame: FrameNumber, offset: number, source: Uint8Array, _by: Device | null): void {
+    if (frame === ZERO_FRAME) throw new Error("the page of zeros was to be written");
+    for (let done = 0; done < source.length; ) {
+      const at = offset + done;
+      const here = frame + Math.floor(at / PAGE_BYTES);
+      const part = Math.min(source.length - done, PAGE_BYTES - (at % PAGE_BYTES));
+      this.dropClean(here);
+      this.pages.reach(here).set(source.subarray(done, done + part), at % PAGE_BYTES);
+      done += part;
+    }
+  }
+
+  shareSwap(slot: number): void {
+    this.swap.share(slot);
+  }
+
+  releaseSwap(slot: number): void {
+    this.swap.release(slot);
+  }
+
+  sync(space: Space, first: PageIndex, count: PageCount): void {
+    syncRange(this, space, first, count);
+  }
+
+  yield(_point: YieldPoint): void {
+    // Others run in their own threads, and meet this one in page faults and messages only.
+  }
+
+  pause(_attempt: number): boolean {
+    // Whatever is waited for is further up this thread's own stack.
+    return false;
+  }
+
+  // The address book.
+
+  uffdAt(page: PageIndex): Userfaultfd {
+    if (this.pages.slots.holds(page)) return this.hidden;
+    const owner = this.owners.at(page);
+    if (owner === null) throw new Error(`nobody owns page ${page}`);
+    return owner.uffd;
+  }
+
+  markAt(page: PageIndex): number {
+    return this.owners.at(page) instanceof DeviceWindow ? IN_WINDOW : 0;
+  }
+
+  open(page: PageIndex, count: PageCount): (() => void) | null {
+    const owner = this.owners.at(page);
+    return owner instanceof LinuxRegion ? owner.open(page, count) : null;
+  }
+
+  busy(): void {
+    this.onBusy?.();
+  }
+
+  /** Gives everything back. The program's regions must be gone: what is still there becomes ordinary memory. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const window of [...this.windows]) window.close();
+    this.pages[Symbol.dispose]();
+    this.buffer.close();
+    this.#file.close();
+    for (const uffd of [this.program, this.cached, this.hidden]) uffd.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function budgetOf(bytes: number | undefined, most: PageCount): PageCount {
+  if (bytes === undefined) return most;
+  const pages = Math.floor(bytes / PAGE_BYTES);
+  if (Number.isSafeInteger(bytes) && pages >= RAM_LEAST) return pages;
+  throw new HmsError(
+    "BAD_RAM_SIZE",
+    "EINVAL",
+    `Setting the memory budget failed: it must be at least ${(RAM_LEAST * PAGE_BYTES) / 2 ** 20} MiB, not ${bytes} bytes.`,
+  );
+}
+
+function emptyStatistics(): HostStatistics {
+  return {
+    cpuFaults: 0,
+    cpuFaultTime: 0,
+    deviceFaults: 0,
+    deviceFaultTime: 0,
+    spurious: 0,
+    poisoned: 0,
+    broughtIn: 0,
+    hidden: 0,
+    swappedOut: 0,
+    droppedClean: 0,
+    swappedIn: 0,
+    overBudget: 0,
+  };
+}

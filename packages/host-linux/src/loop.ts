@@ -1,0 +1,208 @@
+import { PAGE_BYTES, type PageIndex } from "@hms/hmm";
+import type { LinuxHost } from "./host.ts";
+import { Placement } from "./placement.ts";
+import { LinuxRegion } from "./region.ts";
+import {
+  UFFD_EVENT_PAGEFAULT,
+  UFFD_EVENT_REMAP,
+  UFFD_EVENT_REMOVE,
+  UFFD_EVENT_UNMAP,
+  UFFD_PAGEFAULT_FLAG_WP,
+  UFFD_PAGEFAULT_FLAG_WRITE,
+} from "./sys/abi.generated.ts";
+import { dieLoudly } from "./sys/fatal.ts";
+import { MESSAGES_MAX, type Userfaultfd } from "./sys/uffd.ts";
+import { type EventFd, Waiter } from "./sys/wait.ts";
+
+/** Faults that are read before they are answered, at most. */
+const FAULTS_MAX = 4096;
+/** How long the kernel thread sleeps at most, so that it looks at the clock sometimes: milliseconds. */
+const SLEEP_MS = 200;
+
+/** What the loop serves beside faults. */
+export interface LoopService {
+  /** Does what is there to be done without waiting; how many things it did. */
+  poll(): number;
+  /** The loop is about to sleep (true) or is awake again (false): whoever has work then signals the loop's `wake`. */
+  sleeping(asleep: boolean): void;
+}
+
+/** What is kept of an event that came while something else was being done. */
+interface Kept {
+  readonly kind: number;
+  readonly first: PageIndex;
+  readonly end: PageIndex;
+  readonly to: PageIndex;
+}
+
+/**
+ * The kernel thread: answers the faults of all other threads, handles what the kernel notifies, and the messages of
+ * the interface; sleeps when there is nothing. An exception ends the process with its reason, since someone may be
+ * waiting for an answer that will not come.
+ */
+export class KernelLoop {
+  readonly #host: LinuxHost;
+  readonly #service: LoopService;
+  readonly #wake: EventFd;
+  readonly #waiter: Waiter;
+  readonly #heartbeat: Int32Array | null;
+  readonly #placement: Placement;
+  readonly #uffds: readonly Userfaultfd[];
+  readonly #events: Kept[] = [];
+  // Faults that were read and not answered yet.
+  readonly #faultPages = new Float64Array(FAULTS_MAX);
+  readonly #faultFlags = new Uint8Array(FAULTS_MAX);
+  readonly #faultThreads = new Int32Array(FAULTS_MAX);
+  #faultsFrom = 0;
+  #faultsTo = 0;
+  #stopping = false;
+
+  /** `heartbeat`: a counter that goes up with every turn (for `Watchdog`). `wake`: what others signal to wake it. */
+  constructor(
+    host: LinuxHost,
+    service: LoopService,
+    wake: EventFd,
+    options: { readonly heartbeat?: Int32Array; readonly placement?: Placement } = {},
+  ) {
+    this.#host = host;
+    this.#service = service;
+    this.#heartbeat = options.heartbeat ?? null;
+    this.#placement = options.placement ?? new Placement();
+    this.#uffds = [host.program, host.cached, host.hidden];
+    this.#wake = wake;
+    this.#waiter = new Waiter([...this.#uffds.map(({ fd }) => fd), wake.fd]);
+    host.onBusy = () => this.#read(host.program);
+  }
+
+  /** Ends `run` at its next turn. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  /** Serves until `stop`. */
+  run(): void {
+    try {
+      while (!this.#stopping) this.#turn();
+    } catch (error) {
+      dieLoudly(
+        `the kernel thread failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
+    }
+    this.#host.onBusy = null;
+  }
+
+  #turn(): void {
+    if (this.#heartbeat !== null) Atomics.add(this.#heartbeat, 0, 1);
+    let worked = 0;
+    for (const uffd of this.#uffds) worked += this.#read(uffd);
+    this.#flush();
+    worked += this.#service.poll();
+    if (worked === 0) this.#idle();
+  }
+
+  #idle(): void {
+    if (this.#placement.spin(this.#waiter)) return;
+    this.#service.sleeping(true);
+    // Whoever added something before it knew that we sleep has not signalled.
+    if (this.#service.poll() === 0 && !this.#stopping) {
+      if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 1, 1);
+      if (this.#waiter.wait(SLEEP_MS) === 0) this.#placement.idle();
+      if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 1, 0);
+    }
+    this.#service.sleeping(false);
+    this.#wake.drain();
+    for (const owner of this.#waiting()) owner.retry();
+  }
+
+  #waiting(): LinuxRegion[] {
+    const found: LinuxRegion[] = [];
+    for (const space of this.#host.spaces)
+      for (const region of space.regions.values()) if (region.waiting.length > 0) found.push(region);
+    return found;
+  }
+
+  /** Reads what a userfaultfd has; how many messages. They are answered by `#flush`. */
+  #read(uffd: Userfaultfd): number {
+    // What does not fit now is read when there is room.
+    if (this.#faultsTo - this.#faultsFrom > FAULTS_MAX - MESSAGES_MAX) return 0;
+    const count = uffd.read();
+    for (let i = 0; i < count; i++) this.#keep(uffd, i);
+    return Math.max(0, count);
+  }
+
+  #keep(uffd: Userfaultfd, i: number): void {
+    const kind = uffd.event(i);
+    switch (kind) {
+      case UFFD_EVENT_PAGEFAULT:
+        this.#keepFault(Math.floor(uffd.address(i) / PAGE_BYTES), uffd.flags(i), uffd.thread(i));
+        return;
+      case UFFD_EVENT_REMOVE:
+      case UFFD_EVENT_UNMAP:
+        this.#events.push({ kind, first: uffd.start(i) / PAGE_BYTES, end: uffd.end(i) / PAGE_BYTES, to: 0 });
+        return;
+      case UFFD_EVENT_REMAP: {
+        const first = uffd.from(i) / PAGE_BYTES;
+        this.#events.push({
+          kind,
+          first,
+          end: first + uffd.length(i) / PAGE_BYTES,
+          to: uffd.to(i) / PAGE_BYTES,
+        });
+        return;
+      }
+      default:
+        dieLoudly(`the kernel sent an event of kind ${kind}, which hms did not ask for`);
+    }
+  }
+
+  #keepFault(page: PageIndex, flags: number, thread: number): void {
+    const at = this.#faultsTo++ % FAULTS_MAX;
+    this.#faultPages[at] = page;
+    this.#faultFlags[at] = flags;
+    this.#faultThreads[at] = thread;
+  }
+
+  /** Events first: they say what is not so any more. */
+  #flush(): void {
+    while (this.#events.length > 0 || this.#faultsFrom < this.#faultsTo) {
+      const event = this.#events.shift();
+      if (event !== undefined) {
+        this.#changed(event);
+        continue;
+      }
+      const at = this.#faultsFrom++ % FAULTS_MAX;
+      this.#placement.faulted(this.#faultThreads[at] ?? 0);
+      this.#serve(this.#faultPages[at] ?? 0, this.#faultFlags[at] ?? 0);
+    }
+    this.#faultsFrom = 0;
+    this.#faultsTo = 0;
+  }
+
+  #serve(page: PageIndex, flags: number): void {
+    const host = this.#host;
+    const owner = host.owners.at(page);
+    const write = (flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP)) !== 0;
+    if (owner !== null) {
+      owner.serve(page, write, (flags & UFFD_PAGEFAULT_FLAG_WP) !== 0);
+    } else if (host.pages.slots.holds(page)) {
+      dieLoudly(`page ${page} of the hidden area was touched, which nobody may`);
+    } else {
+      // Its region went away meanwhile: the kernel says so itself, when it looks again.
+      for (const uffd of this.#uffds) uffd.wake(page * PAGE_BYTES, PAGE_BYTES);
+    }
+  }
+
+  /** The program itself changed its addresses. */
+  #changed(event: Kept): void {
+    for (const { first, end, owner } of this.#host.owners.within(event.first, event.end)) {
+      if (!(owner instanceof LinuxRegion)) continue;
+      const space = this.#host.spaceOf(owner.space);
+      const from = Math.max(first, event.first);
+      const count = Math.min(end, event.end) - from;
+      if (space === null) continue;
+      if (event.kind === UFFD_EVENT_REMOVE) space.onRemove(from, count);
+      else if (event.kind === UFFD_EVENT_UNMAP) space.onUnmap(from, count);
+      else space.onRemap(from, event.to + (from - event.first), count);
+    }
+  }
+}

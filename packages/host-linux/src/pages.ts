@@ -1,0 +1,558 @@
+import {
+  FIRST_DEVICE_FRAME,
+  type FrameNumber,
+  HUGE_PAGES,
+  NO_FRAME,
+  PAGE_BYTES,
+  type PageCount,
+  type PageIndex,
+} from "@hms/hmm";
+import { HmsError } from "@hms/topology";
+import { Nursery } from "./nursery.ts";
+import { Owners } from "./owners.ts";
+import { Slots } from "./slots.ts";
+import {
+  EAGAIN,
+  EEXIST,
+  ENOENT,
+  ENOMEM,
+  UFFDIO_COPY_MODE_DONTWAKE,
+  UFFDIO_COPY_MODE_WP,
+  UFFDIO_REGISTER_MODE_MISSING,
+  UFFDIO_REGISTER_MODE_WP,
+  UFFDIO_WRITEPROTECT_MODE_WP,
+} from "./sys/abi.generated.ts";
+import type { Mapping } from "./sys/memory.ts";
+import type { Userfaultfd } from "./sys/uffd.ts";
+
+// Where the bytes of a frame are (docs/concepts/linux-host.md).
+
+/** Given out, never written. */
+export const NOWHERE = 0;
+/** Zeros that nothing stands for yet. */
+export const ZEROS = 1;
+/** In the hidden area; `at` is the slot's page number. */
+export const SLOT = 2;
+/** At an address of the program or in a device's window; `at` is the page number. */
+export const MAPPED = 3;
+/** A page of a memfd; `at` is the page number in the kernel thread's own mapping of it. */
+export const CACHE = 4;
+/** Another frame has taken the bytes over in a migration that is not committed; `at` is that frame. */
+export const LENT = 5;
+/** Beside MAPPED: write-protected there. */
+export const PROTECTED = 0x80;
+/** Beside CACHE: unmapped everywhere, to see whether someone still needs it. */
+export const WAITING = 0x20;
+/** Beside MAPPED: in a device's window. */
+export const IN_WINDOW = 0x40;
+const PLACE = 0x0f;
+
+/** How often an operation is tried again while the kernel says that the address space is changing. */
+const BUSY_TRIES = 10_000;
+
+/** The places of one memory's frames, in columns. */
+export class Column {
+  readonly base: FrameNumber;
+  readonly place: Uint8Array;
+  readonly at: Float64Array;
+
+  constructor(base: FrameNumber, pages: PageCount) {
+    this.base = base;
+    this.place = new Uint8Array(pages);
+    this.at = new Float64Array(pages);
+  }
+}
+
+/** What `Pages` needs to know of addresses. */
+export interface AddressBook {
+  /** The userfaultfd that an address is registered with. */
+  uffdAt(page: PageIndex): Userfaultfd;
+  /** IN_WINDOW for an address in a device's window, else 0. */
+  markAt(page: PageIndex): number;
+  /**
+   * Makes a range that its program may not write writable for a moment, and answers how to undo it; null when it is
+   * writable anyway. Nothing can be written meanwhile: the pages are write-protected, and faults wait for us.
+   */
+  open(page: PageIndex, count: PageCount): (() => void) | null;
+  /** The kernel says that the address space is changing: reads what it has to tell. */
+  busy(): void;
+}
+
+/** Counts of what was done, since the start. */
+export interface PageCounters {
+  moved: number;
+  copied: number;
+  zeroed: number;
+  hugeZeroed: number;
+  protected: number;
+}
+
+/** Moves pages between slots and addresses. Nothing here knows of spaces, regions or the core's page table. */
+export class Pages implements Disposable {
+  readonly slots: Slots;
+  readonly nursery: Nursery = new Nursery();
+  readonly host: Column;
+  readonly counters: PageCounters = { moved: 0, copied: 0, zeroed: 0, hugeZeroed: 0, protected: 0 };
+  /** The kernel thread's own mappings of memfds. */
+  readonly aliases: Owners<Mapping> = new Owners();
+  readonly #columns: Column[] = [];
+  readonly #hidden: Userfaultfd;
+  readonly #book: AddressBook;
+  /** Frames that took bytes over, and from whom. */
+  readonly #lenders = new Map<FrameNumber, FrameNumber>();
+  readonly #one = new Uint32Array(1);
+  /** The errno of the last operation that stopped. */
+  errno = 0;
+
+  constructor(framesCount: PageCount, slotsCount: PageCount, hidden: Userfaultfd, book: AddressBook) {
+    this.host = new Column(0, framesCount);
+    this.slots = new Slots(slotsCount);
+    this.#hidden = hidden;
+    this.#book = book;
+    hidden.register(
+      this.slots.mapping.address,
+      this.slots.mapping.bytes,
+      UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+    );
+  }
+
+  /** Adds the frames of a device's memory. */
+  addColumn(column: Column): void {
+    this.#columns.push(column);
+  }
+
+  removeColumn(column: Column): void {
+    const at = this.#columns.indexOf(column);
+    if (at >= 0) this.#columns.splice(at, 1);
+  }
+
+  /** The column of a frame; null for a device's memory that is not kept here. */
+  columnOf(frame: FrameNumber): Column | null {
+    if (frame < FIRST_DEVICE_FRAME) return this.host;
+    for (const column of this.#columns) {
+      if (frame >= column.base && frame < column.base + column.place.length) return column;
+    }
+    return null;
+  }
+
+  /** The column of a frame; throws for a device's memory that is not kept here. */
+  column(frame: FrameNumber): Column {
+    const column = this.columnOf(frame);
+    if (column !== null) return column;
+    throw new HmsError(
+      "FOREIGN_MEMORY",
+      "EINVAL",
+      `Reaching frame ${frame} failed: its memory is not one that this host keeps (LinuxHost.back).`,
+    );
+  }
+
+  placeOf(frame: FrameNumber): number {
+    const column = this.column(frame);
+    return (column.place[frame - column.base] ?? 0) & PLACE;
+  }
+
+  atOf(frame: FrameNumber): number {
+    const column = this.column(frame);
+    return column.at[frame - column.base] ?? 0;
+  }
+
+  isMappedAt(frame: FrameNumber, page: PageIndex): boolean {
+    const column = this.column(frame);
+    const index = frame - column.base;
+    return ((column.place[index] ?? 0) & PLACE) === MAPPED && column.at[index] === page;
+  }
+
+  isProtected(frame: FrameNumber): boolean {
+    const column = this.column(frame);
+    return ((column.place[frame - column.base] ?? 0) & PROTECTED) !== 0;
+  }
+
+  set(frame: FrameNumber, place: number, at: number): void {
+    const column = this.column(frame);
+    column.place[frame - column.base] = place;
+    column.at[frame - column.base] = at;
+  }
+
+  // Away from addresses.
+
+  /**
+   * Takes frames that are mapped at pages `first`… (one by one) away from there, into slots. What the program dropped
+   * meanwhile becomes zeros. What cannot be taken (pinned by the kernel) stays; returns how many were taken.
+   */
+  hide(first: PageIndex, frames: Uint32Array, from: number, count: PageCount): PageCount {
+    let taken = 0;
+    for (let done = 0; done < count; ) {
+      const run = Math.min(count - done, HUGE_PAGES);
+      taken += this.#hideRun(first + done, frames, from + done, run);
+      done += run;
+    }
+    return taken;
+  }
+
+  /** The same for one frame, wherever it is mapped. */
+  hideOne(frame: FrameNumber): boolean {
+    if (this.placeOf(frame) !== MAPPED) return true;
+    this.#one[0] = frame;
+    return this.hide(this.atOf(frame), this.#one, 0, 1) === 1;
+  }
+
+  #hideRun(first: PageIndex, frames: Uint32Array, from: number, count: PageCount): PageCount {
+    const slot = this.#takeSlots(count);
+    let taken = 0;
+    const undo = this.#book.open(first, count);
+    for (let done = 0; done < count; ) {
+      const moved = this.#move(this.#hidden, slot + done, first + done, count - done);
+      for (let k = done; k < done + moved; k++) this.set(frames[from + k] ?? 0, SLOT, slot + k);
+      taken += moved;
+      done += moved;
+      if (done >= count) break;
+      if (this.errno === ENOENT) {
+        this.set(frames[from + done] ?? 0, ZEROS, 0);
+        taken++;
+      }
+      this.slots.give(slot + done, 1);
+      done++;
+    }
+    undo?.();
+    return taken;
+  }
+
+  #takeSlots(count: PageCount): PageIndex {
+    const slot = this.slots.take(count);
+    if (slot >= 0) return slot;
+    throw new HmsError(
+      "NO_SLOTS",
+      "ENOMEM",
+      `Taking ${count} pages away failed: the hidden area is full, which its size rules out.`,
+    );
+  }
+
+  /** How many pages moved; `errno` says why not more. */
+  #move(uffd: Userfaultfd, to: PageIndex, from: PageIndex, count: PageCount): PageCount {
+    for (let tries = 0; ; tries++) {
+      const done = uffd.move(to * PAGE_BYTES, from * PAGE_BYTES, count * PAGE_BYTES, 0);
+      if (done > 0) {
+        this.counters.moved += done / PAGE_BYTES;
+        return done / PAGE_BYTES;
+      }
+      this.errno = -done;
+      if (this.errno !== EAGAIN || tries >= BUSY_TRIES) return 0;
+      this.#book.busy();
+    }
+  }
+
+  /** Whatever is at an address that should be empty is dropped. */
+  clear(page: PageIndex, count: PageCount): void {
+    const slot = this.#takeSlots(count);
+    const undo = this.#book.open(page, count);
+    for (let done = 0; done < count; ) {
+      const moved = this.#move(this.#hidden, slot + done, page + done, count - done);
+      if (moved > 0) this.slots.drop(slot + done, moved);
+      else this.slots.give(slot + done, 1);
+      done += Math.max(1, moved);
+    }
+    undo?.();
+    this.slots.flush();
+  }
+
+  // To addresses.
+
+  /**
+   * Maps frames at pages `first`…, writable or not, and wakes who waits there. Frames that are mapped elsewhere are taken from
+   * there. Returns how many were done; `errno` says why not more.
+   */
+  map(first: PageIndex, frames: Uint32Array, from: number, count: PageCount, writable: boolean): PageCount {
+    const uffd = this.#book.uffdAt(first);
+    for (let done = 0; done < count; ) {
+      const frame = frames[from + done] ?? NO_FRAME;
+      const place = this.placeOf(frame);
+      let run = 1;
+      if (place === SLOT) {
+        const at = this.atOf(frame);
+        while (done + run < count && run < HUGE_PAGES && this.#isSlot(frames[from + done + run], at + run))
+          run++;
+        run = this.#mapSlots(uffd, first + done, frames, from + done, run, writable);
+      } else if (place === ZEROS || place === NOWHERE) {
+        while (done + run < count && run < HUGE_PAGES && this.#isZeros(frames[from + done + run])) run++;
+        run = this.#mapZeros(uffd, first + done, frames, from + done, run, writable);
+      } else if (place === MAPPED) {
+        run = this.#remap(uffd, first + done, frame, writable) ? 1 : 0;
+      } else {
+        run = 0;
+      }
+      if (run === 0) return done;
+      done += run;
+    }
+    return count;
+  }
+
+  #isSlot(frame: FrameNumber | undefined, at: PageIndex): boolean {
+    return frame !== undefined && this.placeOf(frame) === SLOT && this.atOf(frame) === at;
+  }
+
+  #isZeros(frame: FrameNumber | undefined): boolean {
+    return frame !== undefined && this.placeOf(frame) <= ZEROS;
+  }
+
+  #mapSlots(
+    uffd: Userfaultfd,
+    first: PageIndex,
+    frames: Uint32Array,
+    from: number,
+    count: PageCount,
+    writable: boolean,
+  ): PageCount {
+    const slot = this.atOf(frames[from] ?? 0);
+    let done = 0;
+    if (writable) {
+      done = this.#into(first, () => this.#move(uffd, first, slot, count));
+      if (done > 0) this.slots.give(slot, done);
+    } else {
+      done = this.#into(first, () => this.#copy(uffd, first, slot * PAGE_BYTES, count, UFFDIO_COPY_MODE_WP));
+      if (done > 0) this.slots.drop(slot, done);
+    }
+    this.#mark(first, frames, from, done, writable);
+    return done;
+  }
+
+  #mapZeros(
+    uffd: Userfaultfd,
+    first: PageIndex,
+    frames: Uint32Array,
+    from: number,
+    count: PageCount,
+    writable: boolean,
+  ): PageCount {
+    let done = 0;
+    if (writable && count === HUGE_PAGES && first % HUGE_PAGES === 0) {
+      const block = this.nursery.take();
+      if (block >= 0) done = this.#into(first, () => this.#move(uffd, first, block, count));
+      if (done > 0) this.counters.hugeZeroed++;
+    }
+    if (done === 0) {
+      const mode = writable ? 0 : UFFDIO_COPY_MODE_WP;
+      done = this.#into(first, () => this.#copy(uffd, first, this.nursery.zeros, count, mode));
+    }
+    this.counters.zeroed += done;
+    this.#mark(first, frames, from, done, writable);
+    return done;
+  }
+
+  #mark(first: PageIndex, frames: Uint32Array, from: number, count: PageCount, writable: boolean): void {
+    const place = MAPPED | (writable ? 0 : PROTECTED) | (count > 0 ? this.#book.markAt(first) : 0);
+    for (let k = 0; k < count; k++) this.set(frames[from + k] ?? 0, place, first + k);
+  }
+
+  /** Copies bytes of the kernel thread's own memory in, for frames that have none yet. Returns how many pages. */
+  fill(
+    first: PageIndex,
+    frames: Uint32Array,
+    from: number,
+    count: PageCount,
+    source: number,
+    writable: boolean,
+  ): PageCount {
+    const uffd = this.#book.uffdAt(first);
+    const mode = writable ? 0 : UFFDIO_COPY_MODE_WP;
+    const done = this.#into(first, () => this.#copy(uffd, first, source, count, mode));
+    this.#mark(first, frames, from, done, writable);
+    return done;
+  }
+
+  /** Puts bytes of the kernel thread's own memory into slots, for frames that have none yet. */
+  store(frames: Uint32Array, from: number, count: PageCount, source: number): void {
+    const slot = this.#takeSlots(count);
+    for (let done = 0; done < count; ) {
+      const copied = this.#copy(
+        this.#hidden,
+        slot + done,
+        source + done * PAGE_BYTES,
+        count - done,
+        UFFDIO_COPY_MODE_DONTWAKE,
+      );
+      if (copied === 0) throw outOfMemory(this.errno);
+      for (let k = done; k < done + copied; k++) this.set(frames[from + k] ?? 0, SLOT, slot + k);
+      done += copied;
+    }
+  }
+
+  /** Does it again without what is in the way: the program dropped pages there, but the kernel has not done so yet. */
+  #into(first: PageIndex, action: () => PageCount): PageCount {
+    let done = action();
+    for (let tries = 0; done === 0 && this.errno === EEXIST && tries < 2; tries++) {
+      this.clear(first, 1);
+      done = action();
+    }
+    return done;
+  }
+
+  #copy(uffd: Userfaultfd, to: PageIndex, source: number, count: PageCount, mode: number): PageCount {
+    for (let tries = 0; ; tries++) {
+      const done = uffd.copy(to * PAGE_BYTES, source, count * PAGE_BYTES, mode);
+      if (done > 0) {
+        this.counters.copied += done / PAGE_BYTES;
+        return done / PAGE_BYTES;
+      }
+      this.errno = -done;
+      if (this.errno !== EAGAIN || tries >= BUSY_TRIES) return 0;
+      this.#book.busy();
+    }
+  }
+
+  /** A frame that is mapped somewhere: is it right as it is? Else it is taken from there. */
+  #remap(uffd: Userfaultfd, page: PageIndex, frame: FrameNumber, writable: boolean): boolean {
+    if (this.isMappedAt(frame, page)) {
+      this.protect(page, frame, !writable);
+      return true;
+    }
+    if (!this.hideOne(frame)) return false;
+    this.#one[0] = frame;
+    const frames = this.#one.slice();
+    return this.placeOf(frame) === SLOT
+      ? this.#mapSlots(uffd, page, frames, 0, 1, writable) === 1
+      : this.#mapZeros(uffd, page, frames, 0, 1, writable) === 1;
+  }
+
+  /** Write-protects a mapped frame, or makes it writable. */
+  protect(page: PageIndex, frame: FrameNumber, on: boolean): void {
+    const column = this.column(frame);
+    const index = frame - column.base;
+    const place = column.place[index] ?? 0;
+    if ((place & PLACE) !== MAPPED || ((place & PROTECTED) !== 0) === on) return;
+    this.protectRun(page, 1, on);
+    column.place[index] = on ? place | PROTECTED : place & ~PROTECTED;
+  }
+
+  /** Write-protects addresses, or makes them writable; the columns are the caller's. */
+  protectRun(page: PageIndex, count: PageCount, on: boolean): void {
+    const uffd = this.#book.uffdAt(page);
+    this.counters.protected += count;
+    for (let tries = 0; tries < BUSY_TRIES; tries++) {
+      const mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0;
+      if (uffd.writeProtect(page * PAGE_BYTES, count * PAGE_BYTES, mode) !== -EAGAIN) return;
+      this.#book.busy();
+    }
+  }
+
+  /** Whether the processor finds something at an address: true when it does. Nothing there: zeros are put there. */
+  present(page: PageIndex): boolean {
+    const uffd = this.#book.uffdAt(page);
+    return (
+      this.#copy(uffd, page, this.nursery.zeros, 1, UFFDIO_COPY_MODE_DONTWAKE) === 0 && this.errno === EEXIST
+    );
+  }
+
+  // Bytes, for the kernel thread.
+
+  /** Where the kernel thread can read and write a frame's bytes. Throws EBUSY for a page that the kernel has pinned. */
+  reach(frame: FrameNumber): Uint8Array {
+    let place = this.placeOf(frame);
+    if (place === LENT) return this.reach(this.atOf(frame));
+    if (place === MAPPED) {
+      if (!this.hideOne(frame)) {
+        throw new HmsError(
+          "PAGE_PINNED",
+          "EBUSY",
+          `Reaching the bytes of frame ${frame} failed: a system call or a device has the page pinned. Try again when it is done.`,
+        );
+      }
+      place = this.placeOf(frame);
+    }
+    if (place === ZEROS || place === NOWHERE) this.#materialize(frame);
+    if (place === CACHE) return this.#alias(this.atOf(frame));
+    return this.slots.bytes(this.atOf(frame), 0, PAGE_BYTES);
+  }
+
+  #alias(page: PageIndex): Uint8Array {
+    const range = this.aliases.rangeAt(page);
+    if (range === null) throw new Error(`no file has page ${page}`);
+    const start = page * PAGE_BYTES - range.owner.address;
+    return range.owner.view().subarray(start, start + PAGE_BYTES);
+  }
+
+  /** Zeros become a page in a slot. */
+  #materialize(frame: FrameNumber): void {
+    const slot = this.#takeSlots(1);
+    if (this.#copy(this.#hidden, slot, this.nursery.zeros, 1, UFFDIO_COPY_MODE_DONTWAKE) === 1) {
+      this.set(frame, SLOT, slot);
+      return;
+    }
+    this.slots.give(slot, 1);
+    throw outOfMemory(this.errno);
+  }
+
+  // From frame to frame.
+
+  /** `to` takes over the bytes of `source` until `settled` or `free`. False: the source cannot be taken now. */
+  lend(source: FrameNumber, to: FrameNumber): boolean {
+    if (!this.hideOne(source)) return false;
+    const place = this.placeOf(source);
+    if (place === LENT || place === CACHE) return false;
+    this.set(to, place === SLOT ? SLOT : ZEROS, this.atOf(source));
+    this.set(source, LENT, to);
+    this.#lenders.set(to, source);
+    return true;
+  }
+
+  /** A separate copy of the bytes of `source`. */
+  duplicate(source: FrameNumber, to: FrameNumber): void {
+    const bytes = this.reach(source);
+    const slot = this.#takeSlots(1);
+    const address = this.#addressOf(source, bytes);
+    if (this.#copy(this.#hidden, slot, address, 1, UFFDIO_COPY_MODE_DONTWAKE) !== 1) {
+      this.slots.give(slot, 1);
+      throw outOfMemory(this.errno);
+    }
+    this.set(to, SLOT, slot);
+  }
+
+  #addressOf(frame: FrameNumber, bytes: Uint8Array): number {
+    const place = this.placeOf(frame);
+    if (place === SLOT || place === CACHE) return this.atOf(frame) * PAGE_BYTES;
+    if (place === LENT) return this.#addressOf(this.atOf(frame), bytes);
+    throw new Error(`frame ${frame} has no address`);
+  }
+
+  /**
+   * Nobody needs the frame any more. If it had taken over bytes in a migration that did not happen, they go back; if
+   * its own bytes were taken over, that is final now. `dropped`: whatever is mapped is dropped by the kernel itself.
+   */
+  free(frame: FrameNumber, dropped: boolean): void {
+    const column = this.column(frame);
+    const index = frame - column.base;
+    const place = (column.place[index] ?? 0) & PLACE;
+    const at = column.at[index] ?? 0;
+    if (place === LENT) {
+      this.#lenders.delete(at);
+    } else {
+      const lender = this.#lenders.get(frame);
+      if (lender !== undefined) {
+        this.#giveBack(frame, lender);
+      } else if (place === SLOT) {
+        this.slots.drop(at, 1);
+      } else if (place === MAPPED && !dropped && this.hideOne(frame) && this.placeOf(frame) === SLOT) {
+        this.slots.drop(this.atOf(frame), 1);
+      }
+    }
+    column.place[index] = NOWHERE;
+  }
+
+  #giveBack(frame: FrameNumber, lender: FrameNumber): void {
+    this.#lenders.delete(frame);
+    this.hideOne(frame);
+    this.set(lender, this.placeOf(frame), this.atOf(frame));
+  }
+
+  [Symbol.dispose](): void {
+    this.slots[Symbol.dispose]();
+    this.nursery[Symbol.dispose]();
+  }
+}
+
+function outOfMemory(errno: number): HmsError {
+  return new HmsError(
+    "OUT_OF_MEMORY",
+    "ENOMEM",
+    `Getting a page from the kernel failed (errno ${errno === 0 ? ENOMEM : errno}): free memory, or lower the memory budget.`,
+  );
+}

@@ -1,0 +1,248 @@
+import {
+  CAUSE,
+  COHERENT,
+  EAGAIN,
+  EFAULT,
+  EIO,
+  ENOMEM,
+  type Errno,
+  FAULTS_PER_PAGE_LIMIT,
+  HOST,
+  HUGE_PAGES,
+  isPresent,
+  KIND,
+  OK,
+  PAGE_BYTES,
+  type PageCount,
+  type PageIndex,
+  type Space,
+  WRITE,
+  ZERO,
+} from "@hms/hmm";
+import { Around } from "./around.ts";
+import { mapCached } from "./cached.ts";
+import type { CachedFile } from "./cached-file.ts";
+import { hostFault } from "./fault.ts";
+import type { LinuxHost } from "./host.ts";
+import { MAPPED } from "./pages.ts";
+import { PROT_NONE, PROT_READ, PROT_WRITE } from "./sys/abi.generated.ts";
+import { dieLoudly } from "./sys/fatal.ts";
+import { mprotect } from "./sys/memory.ts";
+import type { Userfaultfd } from "./sys/uffd.ts";
+
+const frames = new Uint32Array(HUGE_PAGES);
+
+/** What is behind a region of the program: private pages, or a memfd that is shared or stands for a file. */
+export type RegionBacking = "private" | "shared" | "file";
+
+/** A range of the program's addresses that the host answers for. */
+export class LinuxRegion {
+  readonly host: LinuxHost;
+  readonly space: Space;
+  /** Its number among the regions of the host; never used again. */
+  readonly id: number;
+  readonly backing: RegionBacking;
+  readonly name: string;
+  readonly first: PageIndex;
+  readonly pages: PageCount;
+  /** Shared and file regions: the pages. */
+  readonly file: CachedFile | null;
+  readonly uffd: Userfaultfd;
+  /** Windows of touches that found nothing, and of first writes to pages that are there. */
+  readonly missing: Around = new Around();
+  readonly writes: Around = new Around();
+  /** The window of the touch that is being answered. */
+  around: Around = this.missing;
+  /** Touches that have to wait: of pages that a device has for itself right now. */
+  readonly waiting: { page: PageIndex; write: boolean; protectedPage: boolean }[] = [];
+
+  constructor(
+    host: LinuxHost,
+    space: Space,
+    options: Omit<
+      LinuxRegion,
+      | "host"
+      | "space"
+      | "around"
+      | "missing"
+      | "writes"
+      | "waiting"
+      | "serve"
+      | "open"
+      | "uffd"
+      | "address"
+      | "retry"
+    >,
+  ) {
+    this.host = host;
+    this.space = space;
+    this.id = options.id;
+    this.backing = options.backing;
+    this.name = options.name;
+    this.first = options.first;
+    this.pages = options.pages;
+    this.file = options.file;
+    this.uffd = options.backing === "private" ? host.program : host.cached;
+  }
+
+  get address(): number {
+    return this.first * PAGE_BYTES;
+  }
+
+  /**
+   * Answers one touch; `protectedPage`: the page was there, but write-protected. Every way out wakes who waits, or
+   * leaves it in `waiting`.
+   */
+  serve(page: PageIndex, write: boolean, protectedPage: boolean): void {
+    const { host, space } = this;
+    const region = space.regions.at(page);
+    const begun = host.now();
+    this.around = protectedPage ? this.writes : this.missing;
+    if (region !== null) this.around.at(page, region.first, region.end, host.windowMost);
+    host.window = region === null ? null : this.around;
+    host.answered = false;
+    const outcome = this.#answer(page, write);
+    host.window = null;
+    if (outcome === EAGAIN) {
+      this.waiting.push({ page, write, protectedPage });
+      return;
+    }
+    this.#finish(outcome, page, write, begun);
+  }
+
+  #finish(outcome: Errno, page: PageIndex, write: boolean, begun: number): void {
+    const { host, uffd } = this;
+    const { statistics } = host;
+    const count = this.around.count;
+    // What was put at an address has woken who waited there.
+    if (outcome === OK && !host.answered) uffd.wake(this.around.first * PAGE_BYTES, count * PAGE_BYTES);
+    else if (outcome !== OK) this.#refuse(outcome, page);
+    const took = host.now() - begun;
+    statistics.cpuFaults++;
+    statistics.cpuFaultTime += took;
+    host.trace?.fault("cpu", this.space, page, outcome === OK ? count : 0, write, took);
+  }
+
+  #refuse(outcome: Errno, page: PageIndex): void {
+    const { host, uffd } = this;
+    const address = page * PAGE_BYTES;
+    if (outcome === EIO) {
+      host.statistics.poisoned++;
+      if (uffd.poison(address, PAGE_BYTES, 0) < 0) uffd.wake(address, PAGE_BYTES);
+    } else if (outcome === EFAULT) {
+      // Its region is gone or allows no such access: the kernel says so itself, when it looks again.
+      uffd.wake(address, PAGE_BYTES);
+    } else {
+      const why =
+        outcome === ENOMEM ? "no memory is left, neither within the budget nor on disk" : `error ${outcome}`;
+      dieLoudly(`a touch of page ${page} of ${this.name} cannot be answered: ${why}`);
+    }
+  }
+
+  #answer(page: PageIndex, write: boolean): Errno {
+    const { host, space } = this;
+    for (let attempt = 0; attempt < FAULTS_PER_PAGE_LIMIT; attempt++) {
+      const flags = space.table.flagsAt(page);
+      if (isPresent(flags) && (!write || (flags & WRITE) !== 0)) return this.#map(page, flags, write);
+      const errno = hostFault(host, space, page, write, CAUSE.cpuFault);
+      if (errno !== OK) return errno;
+    }
+    return EAGAIN;
+  }
+
+  /** The core's entry allows it: the processor shall find it. */
+  #map(page: PageIndex, flags: number, write: boolean): Errno {
+    const { host, space } = this;
+    if (this.file !== null) return mapCached(host, this, page, write);
+    if ((flags & ZERO) !== 0) return host.spaceOf(space)?.mapZeros(this.around) ?? EFAULT;
+    const frame = space.table.frameAt(page);
+    if (host.pages.isMappedAt(frame, page)) {
+      if (host.answered) return OK;
+      if (host.pages.isProtected(frame) && (flags & WRITE) !== 0) this.#unprotect(page);
+      else if (host.pages.present(page)) host.statistics.spurious++;
+      return OK;
+    }
+    return this.#mapWindow(page);
+  }
+
+  /** Maps what of the window is ready, in runs; the page itself must be. */
+  #mapWindow(page: PageIndex): Errno {
+    const { first, count } = this.around;
+    const { host } = this;
+    let done = false;
+    for (let at = first; at < first + count; ) {
+      const run = this.#ready(at, first + count, page);
+      if (run.count === 0) {
+        at++;
+        continue;
+      }
+      const mapped = host.pages.map(at, frames, 0, run.count, run.writable);
+      host.statistics.broughtIn += mapped;
+      host.answered = true;
+      if (page >= at && page < at + mapped) done = true;
+      else if (page >= at && page < at + run.count) return host.pages.errno;
+      at += run.count;
+    }
+    return done ? OK : EFAULT;
+  }
+
+  /** How many pages from `at` on could be mapped alike; their frames are in `frames`. */
+  #ready(at: PageIndex, end: PageIndex, touched: PageIndex): { count: PageCount; writable: boolean } {
+    const { table } = this.space;
+    let writable = false;
+    let count = 0;
+    for (; at + count < end; count++) {
+      const flags = table.flagsAt(at + count);
+      const kind = flags & KIND;
+      if (!isPresent(flags) || (flags & ZERO) !== 0 || (kind !== HOST && kind !== COHERENT)) break;
+      const frame = table.frameAt(at + count);
+      const place = this.host.pages.columnOf(frame) === null ? MAPPED : this.host.pages.placeOf(frame);
+      // What others have mapped is left to them, but for the page that is wanted here.
+      if (place === MAPPED && at + count !== touched) break;
+      const may = (flags & WRITE) !== 0;
+      if (count > 0 && may !== writable) break;
+      writable = may;
+      frames[count] = frame;
+    }
+    return { count, writable };
+  }
+
+  /** The page may be written now, and those after it in the window of which the same is true. */
+  #unprotect(page: PageIndex): void {
+    const { pages } = this.host;
+    const end = this.around.first + this.around.count;
+    let count = 0;
+    for (; page + count < end; count++) {
+      const flags = this.space.table.flagsAt(page + count);
+      const frame = this.space.table.frameAt(page + count);
+      if ((flags & (KIND | WRITE)) !== (HOST | WRITE) || (flags & ZERO) !== 0) break;
+      if (!pages.isMappedAt(frame, page + count) || !pages.isProtected(frame)) break;
+      frames[count] = frame;
+    }
+    if (count === 0) return;
+    pages.protectRun(page, count, false);
+    for (let k = 0; k < count; k++) pages.set(frames[k] ?? 0, MAPPED, page + k);
+  }
+
+  /** Answers those that had to wait, if they can be now. */
+  retry(): void {
+    if (this.waiting.length === 0) return;
+    for (const { page, write, protectedPage } of this.waiting.splice(0))
+      this.serve(page, write, protectedPage);
+  }
+
+  /** See `AddressBook.open`. */
+  open(page: PageIndex, count: PageCount): (() => void) | null {
+    const region = this.space.regions.at(page);
+    if (region === null || this.backing !== "private" || region.writable) return null;
+    const { host } = this;
+    const address = page * PAGE_BYTES;
+    const bytes = count * PAGE_BYTES;
+    host.pages.protectRun(page, count, true);
+    mprotect(address, bytes, PROT_READ | PROT_WRITE);
+    return () => {
+      mprotect(address, bytes, region.readable ? PROT_READ : PROT_NONE);
+      host.pages.protectRun(page, count, false);
+    };
+  }
+}
