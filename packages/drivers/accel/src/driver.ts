@@ -1,0 +1,553 @@
+import { type Core, type DeviceMemory, type Nanoseconds, PAGE_BYTES, type Space } from "@hms/hmm";
+import { HmsError } from "@hms/topology";
+import { Attachments } from "./attach.ts";
+import type { AttachOptions } from "./attachment.ts";
+import { AccelContext, ARGUMENTS_DEFAULT, DEPTH_DEFAULT } from "./context.ts";
+import type { AccelStatus, ControlCommand, ControlReply } from "./control.ts";
+import { DeviceThread, type ThreadOptions } from "./device-thread.ts";
+import { Isolation } from "./isolation.ts";
+import {
+  API,
+  DOORBELL_BYTES,
+  E_ARGUMENTS,
+  E_ARRAYS,
+  E_CLEAR_ASKED,
+  E_CLEARED,
+  E_FAILED_FAULTS,
+  E_REPLIES,
+  E_RUNNING,
+  ENGINE_BYTES,
+  partsOf,
+} from "./layout.ts";
+import { Loader } from "./loader.ts";
+import { AccelMemory } from "./memory.ts";
+import type { FromDevice, ToDevice } from "./messages.ts";
+import type { Platform } from "./platform.ts";
+import type { AccelQueue } from "./queue.ts";
+import type { SpaceView } from "./view.ts";
+
+/** What an accelerator is like. */
+export interface AccelOptions {
+  readonly name: string;
+  /** Size of its memory; at least 64 KiB. */
+  readonly memoryBytes: number;
+  /** Queues that can be open; default 64. */
+  readonly queuesMax?: number;
+  /** An eventfd that wakes the kernel thread when the device has something to say; default: it is found by `poll`. */
+  readonly wakeFd?: number;
+  /** The module of the device's thread; default: this package's. For programs that are bundled. */
+  readonly thread?: URL;
+}
+
+const QUEUES_DEFAULT = 64;
+/** How long a running request has to end after a reset, or a put, before the thread is ended. Nanoseconds. */
+const RESET_GRACE: Nanoseconds = 50e6;
+const PUT_GRACE: Nanoseconds = 1e9;
+/** How often is looked whether the thread lives, while something waits for it, and otherwise. Nanoseconds. */
+const LOOK_BUSY: Nanoseconds = 2e6;
+const LOOK_IDLE: Nanoseconds = 20e6;
+/** How long a thread may take to start, and not look at its messages while it runs no request. Nanoseconds. */
+const START_MAX: Nanoseconds = 30e9;
+const SILENT_MAX: Nanoseconds = 10e9;
+/** Threads that never came to run before the device is given up. */
+const FAILED_STARTS_MAX = 3;
+/** uacce's flag: shared virtual addressing. */
+const FLAG_SVA = 1;
+
+/**
+ * The accelerator's driver, in the kernel thread: memory, contexts, queues, programs, and the device's thread, which it
+ * never waits for. Its `poll` is to be called whenever the kernel thread has nothing else to do, at least every 20 ms.
+ *
+ * @example
+ * ```ts
+ * import { AccelDriver } from "@hms/driver-accel";
+ * import { plainMachine } from "@hms/driver-accel/testing";
+ * const machine = plainMachine();
+ * using accel = new AccelDriver(machine.core, machine.platform, { name: "accel0", memoryBytes: 1 << 20 });
+ * console.log(accel.attributes().api); // hms_accel_v1
+ * ```
+ */
+export class AccelDriver implements Disposable {
+  readonly core: Core;
+  readonly name: string;
+  readonly memory: AccelMemory;
+  readonly doorbell: SharedArrayBuffer = new SharedArrayBuffer(DOORBELL_BYTES);
+  readonly #bell: Int32Array = new Int32Array(this.doorbell);
+  readonly #engine: SharedArrayBuffer = new SharedArrayBuffer(ENGINE_BYTES);
+  readonly #words: Int32Array = new Int32Array(this.#engine);
+  readonly #threadOptions: ThreadOptions;
+  readonly #queuesMax: number;
+  readonly #queues: (AccelQueue | null)[] = [];
+  readonly #contexts = new Set<AccelContext>();
+  readonly #attachments: Attachments;
+  readonly #loader: Loader;
+  readonly #isolation = new Isolation();
+  #thread: DeviceThread;
+  #startedAt: Nanoseconds;
+  #lookedAt: Nanoseconds = 0;
+  #heardAt: Nanoseconds;
+  #replies = 0;
+  #restarts = 0;
+  #failedStarts = 0;
+  #pasids = 0;
+  #ended = false;
+  #closed = false;
+  #polling = false;
+
+  /** Throws EINVAL for a memory that is too small. */
+  constructor(core: Core, platform: Platform, options: AccelOptions) {
+    this.core = core;
+    this.name = options.name;
+    this.#queuesMax = options.queuesMax ?? QUEUES_DEFAULT;
+    this.memory = new AccelMemory(core, platform, options.name, options.memoryBytes, {
+      faulted: () => this.#running()?.countFault(),
+      failedFault: () => Atomics.add(this.#words, E_FAILED_FAULTS, 1),
+    });
+    this.#threadOptions = {
+      name: options.name,
+      engine: this.#engine,
+      doorbell: this.doorbell,
+      wakeFd: options.wakeFd ?? -1,
+      module: options.thread ?? null,
+    };
+    const post = (message: ToDevice): void => this.#thread.post(message);
+    this.#loader = new Loader(post, () => this.now());
+    this.#attachments = new Attachments({
+      post,
+      program: (program) => this.#loader.program(program),
+      addressOf: (buffer) => platform.addressOf?.(buffer) ?? null,
+    });
+    this.#startedAt = this.now();
+    this.#heardAt = this.#startedAt;
+    this.#thread = new DeviceThread(this.#threadOptions);
+  }
+
+  /** The host's clock. */
+  now(): Nanoseconds {
+    return this.core.host.now();
+  }
+
+  /** The device's memory, as migrations name it. */
+  get deviceMemory(): DeviceMemory {
+    return this.memory.memory;
+  }
+
+  // For contexts and queues.
+
+  /** Opens the device for someone. Throws ENXIO when it is closed. */
+  openContext(): AccelContext {
+    this.#expectOpen("Opening");
+    const context = new AccelContext(this);
+    this.#contexts.add(context);
+    return context;
+  }
+
+  dropContext(context: AccelContext): void {
+    this.#contexts.delete(context);
+  }
+
+  nextPasid(): number {
+    return ++this.#pasids;
+  }
+
+  viewOf(space: Space): SpaceView {
+    return this.memory.view(space, (region) => this.#declared(space, region));
+  }
+
+  addQueue(make: (number: number) => AccelQueue): AccelQueue {
+    this.#expectOpen("Making a queue");
+    if (this.#isolation.isolated) {
+      throw new HmsError(
+        "DEVICE_ISOLATED",
+        "ENODEV",
+        `Making a queue failed: ${this.name} is isolated, because it failed too often. Set isolate_strategy to take it back into service.`,
+      );
+    }
+    let number = this.#queues.indexOf(null);
+    if (number < 0) number = this.#queues.length;
+    if (number >= this.#queuesMax) {
+      throw new HmsError(
+        "NO_INSTANCES",
+        "EBUSY",
+        `Making a queue failed: all ${this.#queuesMax} of ${this.name} are in use. Close one.`,
+      );
+    }
+    const queue = make(number);
+    this.#queues[number] = queue;
+    this.#postQueue(queue);
+    return queue;
+  }
+
+  #postQueue({ number, memory, kernelMemory }: AccelQueue): void {
+    this.#thread.post({ type: "queue", queue: number, memory, kernelMemory });
+  }
+
+  /** Lets a queue reach a region. Throws EEXIST, EFAULT (not one region), EACCES, ENOMEM and EINVAL (WebAssembly), ENXIO. */
+  attach(queue: AccelQueue, options: AttachOptions): void {
+    this.#expectAlive(queue, "Attaching a region to");
+    this.#attachments.attach(queue, options);
+  }
+
+  /** A queue reaches a region no more: requests that name it fail. Throws ENOENT. */
+  detach(queue: AccelQueue, region: number, program?: number): void {
+    this.#attachments.detach(queue, region, program);
+  }
+
+  #expectAlive(queue: AccelQueue, action: string): void {
+    if (queue.state !== "zombie") return;
+    throw new HmsError(
+      "QUEUE_DEAD",
+      "ENXIO",
+      `${action} queue ${queue.number} failed: it is dead; make another one.`,
+    );
+  }
+
+  /** The device looks at its queues. */
+  ring(): void {
+    Atomics.add(this.#bell, 0, 1);
+    Atomics.notify(this.#bell, 0);
+  }
+
+  // Programs.
+
+  /**
+   * Makes a kernel of a loaded program nameable in requests; the parameters are the names of its arguments in order.
+   * Throws ENOENT when the program has no such kernel or is not loaded, EINVAL for parameters that are none.
+   */
+  kernel(program: number, name: string, parameters: readonly string[]): number {
+    return this.#loader.kernel(program, name, parameters);
+  }
+
+  /** A handle may be forgotten. */
+  dropKernel(handle: number): void {
+    this.#loader.dropKernel(handle);
+  }
+
+  /**
+   * Carries a command out; `done` gets the answer, at once or, where the device has to say something first, from within
+   * a later `poll`. Never throws for what a command can get wrong.
+   */
+  control(command: ControlCommand, done: (reply: ControlReply) => void): void {
+    try {
+      this.#expectOpen("Commanding");
+      this.#obey(command, done);
+    } catch (error) {
+      if (!HmsError.is(error)) throw error;
+      done({ outcome: "ECANCELED", error: { code: error.code, errno: error.errno, message: error.message } });
+    }
+  }
+
+  #obey(command: ControlCommand, done: (reply: ControlReply) => void): void {
+    switch (command.command) {
+      case "status":
+        done({ outcome: "OK", status: this.status() });
+        break;
+      case "load":
+        this.#loader.load(command.name, command.source, done);
+        break;
+      case "unload":
+        this.#loader.unload(command.program);
+        done({ outcome: "OK" });
+        break;
+      case "get":
+        done({ outcome: "OK", value: this.#parameter(command.parameter) });
+        break;
+      case "set":
+        this.#setParameter(command.parameter, command.value);
+        done({ outcome: "OK", value: command.value });
+        break;
+      case "reset":
+        this.resetDevice();
+        done({ outcome: "OK" });
+        break;
+      default:
+        throw new HmsError(
+          "UNKNOWN_COMMAND",
+          "EOPNOTSUPP",
+          `Commanding ${this.name} failed: it knows no command ${(command as { command: string }).command}.`,
+        );
+    }
+  }
+
+  #parameter(name: string): number {
+    if (name === "isolate_strategy") return this.#isolation.strategy;
+    if (name === "isolate") return this.#isolation.isolated ? 1 : 0;
+    return this.#unknownParameter(name);
+  }
+
+  #setParameter(name: string, value: number): void {
+    if (name !== "isolate_strategy") this.#unknownParameter(name);
+    this.#isolation.strategy = value;
+  }
+
+  #unknownParameter(name: string): never {
+    throw new HmsError(
+      "UNKNOWN_PARAMETER",
+      "ENOENT",
+      `Naming parameter ${name} of ${this.name} failed: it has isolate_strategy, and isolate to read.`,
+    );
+  }
+
+  status(): AccelStatus {
+    const thread = this.#thread;
+    const state = thread.ending ? "ending" : thread.running ? "running" : "starting";
+    return {
+      state: this.#closed ? "closed" : this.#isolation.isolated ? "isolated" : state,
+      queues: this.#queues.filter((queue) => queue !== null).length,
+      restarts: this.#restarts,
+      errorsLastHour: this.#isolation.errors(this.now()),
+      memoryBytes: this.deviceMemory.pages * PAGE_BYTES,
+      memoryFreeBytes: this.memory.available * PAGE_BYTES,
+      evicted: this.memory.evicted,
+    };
+  }
+
+  /** What `/sys/class/uacce/NAME/` would hold, by file name. */
+  attributes(): Record<string, string> {
+    const open = this.#queues.filter((queue) => queue !== null).length;
+    const { bytes } = partsOf({ depth: DEPTH_DEFAULT, argumentsMax: ARGUMENTS_DEFAULT });
+    return {
+      api: API,
+      flags: String(FLAG_SVA),
+      available_instances: String(this.#queuesMax - open),
+      algorithms: this.#loader.algorithms().join("\n"),
+      region_mmio_size: String(DOORBELL_BYTES),
+      region_dus_size: String(bytes),
+      isolate: this.#isolation.isolated ? "1" : "0",
+      isolate_strategy: String(this.#isolation.strategy),
+    };
+  }
+
+  // Device faults.
+
+  /** The queue whose request is running. */
+  #running(): AccelQueue | null {
+    return this.#queues[Atomics.load(this.#words, E_RUNNING) - 1] ?? null;
+  }
+
+  /** What the running request said that it will do with a region of a space. */
+  #declared(space: Space, region: number): number {
+    if (this.#running()?.view.space !== space) return 0;
+    const arrays = this.#words[E_ARRAYS] ?? 0;
+    let access = 0;
+    for (let i = 0; i < arrays; i++) {
+      const at = E_ARGUMENTS + i * 2;
+      if (this.#words[at] === (region | 0)) access |= this.#words[at + 1] ?? 0;
+    }
+    return access;
+  }
+
+  // The course of things.
+
+  /** Does what there is to do; returns how much that was. Never waits. */
+  poll(): number {
+    if (this.#polling || this.#ended) return 0;
+    this.#polling = true;
+    try {
+      let work = this.#receive() + this.#clear();
+      work += this.#look();
+      for (const queue of this.#queues) if (queue !== null) work += this.#attend(queue);
+      work += this.#sweep();
+      work += this.#loader.poll() ? this.#endThread() : 0;
+      return work;
+    } finally {
+      this.#polling = false;
+    }
+  }
+
+  /** As `poll`, from within what may be called by it. */
+  settle(): void {
+    this.poll();
+  }
+
+  #receive(): number {
+    const replies = Atomics.load(this.#words, E_REPLIES);
+    if (replies === this.#replies) return 0;
+    this.#replies = replies;
+    let count = 0;
+    for (let message = this.#thread.receive(); message !== null; message = this.#thread.receive()) {
+      this.#hear(message);
+      count++;
+    }
+    return count;
+  }
+
+  #hear(message: FromDevice): void {
+    if (message.type === "dropped") this.#attachments.dropped(message.token);
+    else if (message.type === "loaded") this.#loader.loaded(message.program, message.kernels);
+    else if (message.type === "refused") this.#loader.refused(message.program, message.code, message.detail);
+  }
+
+  /** Pages that failed faults were answered with go, when the request that met them is over. */
+  #clear(): number {
+    const asked = Atomics.load(this.#words, E_CLEAR_ASKED);
+    if (asked === Atomics.load(this.#words, E_CLEARED)) return 0;
+    for (const view of this.memory.views.values())
+      for (const { window } of view.windows) window.takeFailures();
+    Atomics.store(this.#words, E_CLEARED, asked);
+    Atomics.notify(this.#words, E_CLEARED);
+    return 1;
+  }
+
+  /** Looks whether the thread lives. */
+  #look(): number {
+    const now = this.now();
+    const thread = this.#thread;
+    const every = thread.ending || this.#someoneStops() ? LOOK_BUSY : LOOK_IDLE;
+    if (now - this.#lookedAt < every) return 0;
+    this.#lookedAt = now;
+    if (thread.gone()) return this.#recover();
+    if (thread.running && (thread.unread === 0 || Atomics.load(this.#words, E_RUNNING) !== 0))
+      this.#heardAt = now;
+    if (thread.running && now - this.#heardAt > SILENT_MAX) return this.#endThread();
+    if (!thread.running && now - this.#startedAt > START_MAX) this.#giveUp();
+    return 0;
+  }
+
+  #someoneStops(): boolean {
+    for (const queue of this.#queues) if (queue !== null && queue.stoppingSince !== null) return true;
+    return false;
+  }
+
+  #endThread(): number {
+    this.#thread.end();
+    return 1;
+  }
+
+  /** Looks after one queue. */
+  #attend(queue: AccelQueue): number {
+    const { view } = queue;
+    if (view.space.closed) queue.kill();
+    if (queue.corrupt && queue.state !== "zombie") {
+      queue.kill();
+      this.#failed(1);
+    }
+    const since = queue.stoppingSince;
+    if (since !== null && !queue.finish(false)) this.#hurry(queue, since);
+    const errors = queue.newErrors();
+    if (errors > 0) this.#failed(errors);
+    if (queue.closed && queue.stoppingSince === null) this.#remove(queue);
+    return errors;
+  }
+
+  /** A request that does not end within its time is ended with the thread. */
+  #hurry(queue: AccelQueue, since: Nanoseconds): void {
+    const grace = queue.state === "zombie" ? RESET_GRACE : PUT_GRACE;
+    if (this.now() - since > grace && this.#running() === queue) this.#thread.end();
+  }
+
+  #remove(queue: AccelQueue): void {
+    if (queue.attachments.size > 0) this.#attachments.detachAll(queue);
+    if (this.#attachments.isLeaving(queue)) return;
+    this.#thread.post({ type: "drop-queue", queue: queue.number });
+    this.#attachments.forget(queue);
+    this.#queues[queue.number] = null;
+    queue.context.queues.delete(queue);
+    const { view } = queue;
+    for (const other of this.#queues) if (other !== null && other.view === view) return;
+    this.memory.closeView(view);
+  }
+
+  #failed(errors: number): void {
+    if (!this.#isolation.add(errors, this.now())) return;
+    for (const queue of this.#queues) queue?.kill();
+  }
+
+  #sweep(): number {
+    let swept = 0;
+    for (const view of this.memory.views.values()) {
+      if (!view.stale) continue;
+      view.stale = false;
+      swept++;
+      this.#attachments.sweep(this.#openQueues());
+    }
+    return swept;
+  }
+
+  #openQueues(): AccelQueue[] {
+    return this.#queues.filter((queue) => queue !== null);
+  }
+
+  /** The thread is gone: what it was in the middle of fails, everything else goes on with another one. */
+  #recover(): number {
+    const culprit = Atomics.load(this.#words, E_RUNNING) - 1;
+    const asked = this.#thread.ending;
+    this.#receive();
+    this.#thread.close();
+    for (const view of this.memory.views.values())
+      for (const { first, end } of view.windows) view.forget(first, end);
+    for (const queue of this.#openQueues()) queue.orphan(queue.number === culprit);
+    this.#attachments.droppedAll();
+    Atomics.store(this.#words, E_CLEARED, Atomics.load(this.#words, E_CLEAR_ASKED));
+    if (this.#closed) {
+      this.#ended = true;
+      return 1;
+    }
+    if (!asked) this.#failed(1);
+    this.#start();
+    return 1;
+  }
+
+  #start(): void {
+    this.#restarts++;
+    this.#startedAt = this.now();
+    this.#heardAt = this.#startedAt;
+    const suspect = this.#loader.suspect(this.#words);
+    this.#thread = new DeviceThread(this.#threadOptions);
+    this.#loader.again(suspect);
+    for (const queue of this.#openQueues()) {
+      this.#postQueue(queue);
+      this.#attachments.postMemories(queue);
+      for (const attachment of queue.attachments.values()) this.#attachments.post(queue, attachment);
+    }
+  }
+
+  /** The device's thread does not start: there is no device. */
+  #giveUp(): void {
+    if (++this.#failedStarts > FAILED_STARTS_MAX) return;
+    this.#isolation.isolated = true;
+    for (const queue of this.#openQueues()) queue.kill();
+    this.#startedAt = this.now();
+  }
+
+  /** Ends the device's thread, whatever it does, and starts another. A queue whose request is running dies. */
+  resetDevice(): void {
+    this.#expectOpen("Resetting");
+    this.#thread.end();
+  }
+
+  /** Waits, for a bounded time, until the thread has ended. For the end of the kernel thread only. */
+  #await(): void {
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    for (let i = 0; i < CLOSE_LOOKS && !this.#thread.gone(); i++) Atomics.wait(pause, 0, 0, 1);
+  }
+
+  /**
+   * Takes the device away: its queues die, its thread ends, what is in its memory goes home. Throws EBUSY when
+   * something cannot go home. Only here the caller waits for the thread, so that nothing of it is left.
+   */
+  close(): void {
+    if (this.#ended) return;
+    for (const context of [...this.#contexts]) context.close();
+    this.#closed = true;
+    this.#thread.end();
+    this.#await();
+    this.#lookedAt = 0;
+    this.poll();
+    for (const queue of this.#openQueues()) this.#remove(queue);
+    this.memory.close();
+    this.#ended = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #expectOpen(action: string): void {
+    if (!this.#closed) return;
+    throw new HmsError("DEVICE_CLOSED", "ENXIO", `${action} ${this.name} failed: it is closed.`);
+  }
+}
+
+/** Milliseconds that closing waits for the thread. */
+const CLOSE_LOOKS = 5000;

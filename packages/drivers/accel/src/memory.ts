@@ -1,0 +1,200 @@
+import {
+  type Core,
+  type Device,
+  type DeviceMemory,
+  type DeviceMemoryOps,
+  FIRST_DEVICE_FRAME,
+  FrameAllocator,
+  type FrameNumber,
+  type Migration,
+  NO_FRAME,
+  PAGE_BYTES,
+  type PageCount,
+  type Space,
+} from "@hms/hmm";
+import { HmsError } from "@hms/topology";
+import type { Backing, Platform } from "./platform.ts";
+import { Victims } from "./victims.ts";
+import { type Declared, SpaceView } from "./view.ts";
+
+/** The least memory: one instruction can touch a few pages at once, and pages that were just used must not go for them. */
+export const MEMORY_PAGES_MIN: PageCount = 16;
+/** Pages that go home at once when there is no room: a part of the memory, at most this many. */
+const EVICT_AT_ONCE: PageCount = 256;
+
+/** Told of device faults. */
+export interface FaultWatch {
+  faulted(space: Space): void;
+  failedFault(): void;
+}
+
+/** The device's memory: private to it, memory of this machine really, so that pages move in and out without a copy. */
+export class AccelMemory implements DeviceMemoryOps {
+  readonly device: Device;
+  readonly memory: DeviceMemory;
+  readonly platform: Platform;
+  readonly views: Map<Space, SpaceView> = new Map();
+  readonly #core: Core;
+  readonly #backing: Backing;
+  readonly #free: FrameAllocator;
+  readonly #victims: Victims;
+  readonly #watch: FaultWatch;
+  #evicting = false;
+  evicted = 0;
+
+  constructor(core: Core, platform: Platform, name: string, bytes: number, watch: FaultWatch) {
+    const pages = Math.floor(bytes / PAGE_BYTES);
+    if (!Number.isSafeInteger(bytes) || pages < MEMORY_PAGES_MIN) {
+      throw new HmsError(
+        "BAD_MEMORY_SIZE",
+        "EINVAL",
+        `Adding ${name} failed: its memory must be at least ${MEMORY_PAGES_MIN * PAGE_BYTES} bytes, not ${bytes}.`,
+      );
+    }
+    this.#core = core;
+    this.platform = platform;
+    this.#watch = watch;
+    this.device = core.addDevice(name);
+    this.memory = this.device.addMemory({ name: `${name} memory`, kind: "private", pages, ops: this });
+    this.#backing = platform.back(this.memory);
+    this.#free = new FrameAllocator(pages);
+    this.#victims = new Victims(this.memory, (index) => this.#forget(index));
+  }
+
+  /** The device's view of a space, opened when it is first asked for. */
+  view(space: Space, declared: Declared): SpaceView {
+    let view = this.views.get(space);
+    if (view === undefined) {
+      view = new SpaceView(this, space, declared);
+      this.views.set(space, view);
+    }
+    return view;
+  }
+
+  /** Nobody needs the view any more; its windows are closed. */
+  closeView(view: SpaceView): void {
+    if (this.views.get(view.space) === view) this.views.delete(view.space);
+    view.mirror.close();
+  }
+
+  /** Pages that are not given out. */
+  get available(): PageCount {
+    return this.#free.available;
+  }
+
+  faulted(space: Space): void {
+    this.#watch.faulted(space);
+  }
+
+  failedFault(): void {
+    this.#watch.failedFault();
+  }
+
+  /** A frame was put into the device's table. */
+  used(frame: FrameNumber): void {
+    if (this.memory.holds(frame)) this.#victims.use(frame - this.memory.base);
+  }
+
+  /** The device's translations of a page of its memory go; the page stays. */
+  #forget(index: number): void {
+    const { frames } = this.memory;
+    if ((frames.mapCount[index] ?? 0) === 0) return;
+    const page = frames.pageOf(index);
+    const view = this.views.get(this.#core.space(frames.spaceOf(index)));
+    if (view?.table.frame(page) === this.memory.base + index) view.forget(page, page + 1);
+    for (const mapping of frames.further(index) ?? []) {
+      this.views.get(this.#core.space(mapping.space))?.forget(mapping.page, mapping.page + 1);
+    }
+  }
+
+  /** A free page; if there is none, others go home first. −1: none can. */
+  #take(): number {
+    const index = this.#free.take();
+    if (index >= 0 || this.#evicting) return index;
+    this.#evicting = true;
+    try {
+      const part = Math.max(1, Math.min(EVICT_AT_ONCE, this.memory.pages >> 3));
+      this.evicted += this.#victims.evict(part);
+    } finally {
+      this.#evicting = false;
+    }
+    return this.#free.take();
+  }
+
+  // What the core asks of the driver.
+
+  migrateToDevice(migration: Migration): void {
+    for (let i = 0; i < migration.count; i++) {
+      if (!migration.moving(i)) continue;
+      const index = this.#take();
+      if (index < 0) return;
+      let filled = false;
+      try {
+        filled = this.#fill(migration, i, index);
+      } finally {
+        if (filled) migration.setDestination(i, this.memory.base + index);
+        else this.free(index);
+      }
+    }
+  }
+
+  #fill(migration: Migration, i: number, index: number): boolean {
+    const source = migration.source(i);
+    if (migration.duplicate && source !== NO_FRAME) {
+      this.#backing.copy(index, source);
+      return true;
+    }
+    if (source === NO_FRAME || source < FIRST_DEVICE_FRAME || this.#isOfAccel(source))
+      return this.#backing.adopt(index, source);
+    migration.load(i, this.#scratch);
+    this.#backing.write(index, 0, this.#scratch);
+    return true;
+  }
+
+  readonly #scratch = new Uint8Array(PAGE_BYTES);
+
+  #isOfAccel(frame: FrameNumber): boolean {
+    return this.#core.present(frame).ops instanceof AccelMemory;
+  }
+
+  migrateToHost(migration: Migration): void {
+    migration.takeHostPages({ huge: false });
+    for (let i = 0; i < migration.count; i++) {
+      if (!migration.moving(i)) continue;
+      const frame = migration.destination(i);
+      if (frame === NO_FRAME) continue;
+      const index = migration.source(i) - this.memory.base;
+      if (this.#backing.giveHome(index, frame)) migration.adopted(i);
+    }
+  }
+
+  moved(migration: Migration): void {
+    if (migration.duplicate || migration.space === null) return;
+    this.views.get(migration.space)?.moved(migration);
+  }
+
+  free(index: number): void {
+    this.#victims.free(index);
+    this.#backing.free(index);
+    this.#free.give(index);
+  }
+
+  read(index: number, offset: number, target: Uint8Array): void {
+    this.#backing.read(index, offset, target);
+  }
+
+  write(index: number, offset: number, source: Uint8Array): void {
+    this.#backing.write(index, offset, source);
+  }
+
+  reaches(other: DeviceMemory): boolean {
+    return other.ops instanceof AccelMemory;
+  }
+
+  /** Takes the memory and the device away; what is in it goes home. Throws EBUSY when something cannot. */
+  close(): void {
+    this.device.close();
+    this.views.clear();
+    this.#backing[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,46 @@
+import type { DeviceMemory, Errno, FrameNumber, PageCount, PageIndex, Space } from "@hms/hmm";
+
+/** Keeps the bytes of the device's memory. The linux host's `DeviceBacking` is one. */
+export interface Backing extends Disposable {
+  /** Page `index` takes over the bytes of a frame (NO_FRAME: zeros). False: it cannot be taken now. */
+  adopt(index: number, source: FrameNumber): boolean;
+  /** Page `index` gets a copy of the bytes of a frame. */
+  copy(index: number, source: FrameNumber): void;
+  /** The host's frame takes over the bytes of page `index`. False: they cannot be taken now. */
+  giveHome(index: number, frame: FrameNumber): boolean;
+  /** Nobody needs the page any more. */
+  free(index: number): void;
+  read(index: number, offset: number, target: Uint8Array): void;
+  write(index: number, offset: number, source: Uint8Array): void;
+}
+
+/** What a window shows. */
+export interface WindowOptions {
+  readonly space: Space;
+  readonly first: PageIndex;
+  readonly pages: PageCount;
+  /** Address of the first byte inside of memory that exists already. */
+  readonly at?: number;
+  readonly name?: string;
+  onFault(page: PageIndex, write: boolean): Errno;
+}
+
+/** The device's own mapping of a region. The linux host's `DeviceWindow` is one. */
+export interface Window {
+  readonly address: number;
+  readonly pages: PageCount;
+  /** Where the host is not the linux one: the window's memory itself. */
+  readonly buffer?: SharedArrayBuffer;
+  map(first: PageIndex, frames: Uint32Array, from: number, count: PageCount, writable: boolean): Errno;
+  zap(first: PageIndex, count: PageCount): void;
+  takeFailures(): number;
+  close(): void;
+}
+
+/** What the driver needs of the host that it runs on, beside the core's contract. The linux host offers it. */
+export interface Platform {
+  back(memory: DeviceMemory): Backing;
+  openWindow(options: WindowOptions): Window;
+  /** Address of the first byte of a buffer; absent: no WebAssembly programs. */
+  addressOf?(buffer: SharedArrayBuffer): number;
+}

@@ -1,0 +1,308 @@
+import {
+  CAUSE,
+  DeviceTable,
+  EFAULT,
+  type Errno,
+  FaultRange,
+  HUGE_PAGES,
+  type Invalidation,
+  MAY_READ,
+  MAY_WRITE,
+  type Migration,
+  type Mirror,
+  type MirrorOps,
+  OK,
+  type PageCount,
+  type PageIndex,
+  REQUEST_FAULT,
+  REQUEST_WRITE,
+  type Region,
+  type Space,
+  type DeviceTable as Table,
+  VALID,
+  WRITABLE,
+} from "@hms/hmm";
+import { FaultAround } from "./around.ts";
+import { EIO } from "./code.ts";
+import { ACCESS_READ, ACCESS_WRITE } from "./layout.ts";
+import type { AccelMemory } from "./memory.ts";
+import type { Window } from "./platform.ts";
+
+/** How the device gets the pages of a region: `Advice` of `AccelQueue.attach`. */
+export type Advice =
+  /** Reads duplicate what a CPU has used lately; all else moves to the device. */
+  | "auto"
+  /** Everything moves to the device. */
+  | "move"
+  /** What is read is duplicated, what is written moves. */
+  | "duplicate"
+  /** Pages stay in the host's memory, where the device uses them. */
+  | "stay";
+
+/** A page that a CPU brought home less than this before is the CPU's as much as the device's. Nanoseconds. */
+const HOT_FOR = 50_000_000;
+/** How often one touch may find its page gone again before it fails. */
+const ATTEMPTS_MAX = 16;
+/** Of the device's memory at most this part is brought in by one fault. */
+const AROUND_PART = 8;
+
+/** What a kernel that is running declared to do with a region: `ACCESS_READ`, `ACCESS_WRITE`; 0: nothing. */
+export type Declared = (region: number) => number;
+
+/** A window onto one region of a space. */
+export class ViewWindow {
+  readonly view: SpaceView;
+  readonly region: number;
+  readonly first: PageIndex;
+  readonly pages: PageCount;
+  readonly window: Window;
+  readonly around: FaultAround;
+  /** Inside of a WebAssembly memory. */
+  readonly placed: boolean;
+  advice: Advice = "auto";
+  /** Attachments that use it. */
+  users = 0;
+  /** The region is gone: only waits for the device to let go. */
+  closing = false;
+
+  constructor(view: SpaceView, region: number, first: PageIndex, pages: PageCount, at?: number) {
+    this.view = view;
+    this.region = region;
+    this.first = first;
+    this.pages = pages;
+    this.placed = at !== undefined;
+    const largest = Math.max(1, Math.min(HUGE_PAGES, Math.floor(view.memory.memory.pages / AROUND_PART)));
+    this.around = new FaultAround(largest);
+    this.window = view.memory.platform.openWindow({
+      space: view.space,
+      first,
+      pages,
+      name: `${view.memory.device.name} region ${region}`,
+      ...(at === undefined ? {} : { at }),
+      onFault: (page, write) => view.fault(this, page, write),
+    });
+  }
+
+  get end(): PageIndex {
+    return this.first + this.pages;
+  }
+}
+
+/**
+ * The device's view of one space: a mirror, the page table that it keeps true, and a window for each region. A window
+ * is what the device's thread reaches; the table says what is in the windows.
+ */
+export class SpaceView implements MirrorOps {
+  readonly memory: AccelMemory;
+  readonly space: Space;
+  readonly mirror: Mirror;
+  readonly table: Table = new DeviceTable();
+  readonly windows: Set<ViewWindow> = new Set();
+  readonly #range = new FaultRange(HUGE_PAGES);
+  readonly #declared: Declared;
+  /** The window whose fault is being answered. */
+  #faulting: ViewWindow | null = null;
+  #mapErrno: Errno = OK;
+  /** A region may have gone. */
+  stale = false;
+
+  constructor(memory: AccelMemory, space: Space, declared: Declared) {
+    this.memory = memory;
+    this.space = space;
+    this.#declared = declared;
+    this.mirror = memory.device.mirror(space, this);
+  }
+
+  open(region: number, first: PageIndex, pages: PageCount, at?: number): ViewWindow {
+    const window = new ViewWindow(this, region, first, pages, at);
+    this.windows.add(window);
+    return window;
+  }
+
+  /** The device's thread uses it no more. */
+  closeWindow(window: ViewWindow): void {
+    this.windows.delete(window);
+    // What it shows may be in no other window then.
+    this.forget(window.first, window.end);
+    window.window.close();
+  }
+
+  /** Drops the device's translations of a range. */
+  forget(first: PageIndex, end: PageIndex): void {
+    if (this.table.next(first, end) < 0) return;
+    this.table.clear(first, end);
+    for (const { window, first: from, pages } of this.windows) {
+      const start = Math.max(first, from);
+      const stop = Math.min(end, from + pages);
+      if (start < stop) window.zap(start, stop - start);
+    }
+  }
+
+  // What the core asks of a mirror.
+
+  invalidate(event: Invalidation): boolean {
+    this.forget(event.first, event.end);
+    if (event.reason === "unmap" || event.reason === "release") this.stale = true;
+    return true;
+  }
+
+  map(range: FaultRange): void {
+    for (let i = 0; i < range.count; ) {
+      if (((range.results[i] ?? 0) & VALID) === 0) {
+        i++;
+        continue;
+      }
+      const writable = ((range.results[i] ?? 0) & WRITABLE) !== 0;
+      let run = 1;
+      while (i + run < range.count && sameRight(range.results[i + run] ?? 0, writable)) run++;
+      const errno = this.#put(range.first + i, range.frames, i, run, writable);
+      if (errno !== OK) this.#mapErrno = errno;
+      i += run;
+    }
+  }
+
+  /** Puts frames into the table, and into the window that wants them. */
+  #put(first: PageIndex, frames: Uint32Array, from: number, count: PageCount, writable: boolean): Errno {
+    const target = this.#windowFor(first);
+    if (target === null) return EFAULT;
+    const inside = Math.min(count, target.end - first);
+    const errno = target.window.map(first, frames, from, inside, writable);
+    if (errno !== OK) {
+      this.forget(first, first + inside);
+      return errno;
+    }
+    for (let i = 0; i < inside; i++) {
+      const frame = frames[from + i] ?? 0;
+      this.table.set(first + i, frame, writable ? MAY_WRITE : MAY_READ);
+      this.memory.used(frame);
+    }
+    return inside === count ? OK : this.#put(first + inside, frames, from + inside, count - inside, writable);
+  }
+
+  #windowFor(page: PageIndex): ViewWindow | null {
+    const faulting = this.#faulting;
+    if (faulting !== null && page >= faulting.first && page < faulting.end) return faulting;
+    for (const window of this.windows)
+      if (!window.closing && page >= window.first && page < window.end) return window;
+    return null;
+  }
+
+  /** Pages of a migration into the device's memory have moved: they go where they will be touched. */
+  moved(migration: Migration): void {
+    if (!this.mirror.mayMap) return;
+    const { first, destinations } = migration;
+    for (let i = 0; i < migration.count; ) {
+      if (!migration.moved(i)) {
+        i++;
+        continue;
+      }
+      const writable = migration.writable(i);
+      let run = 1;
+      while (
+        i + run < migration.count &&
+        migration.moved(i + run) &&
+        migration.writable(i + run) === writable
+      )
+        run++;
+      if (this.#windowFor(first + i) !== null) this.#put(first + i, destinations, i, run, writable);
+      i += run;
+    }
+  }
+
+  // A device fault.
+
+  /** The device touched a page that this window does not have, or not with that right. */
+  fault(target: ViewWindow, page: PageIndex, write: boolean): Errno {
+    this.memory.faulted(this.space);
+    this.#faulting = target;
+    try {
+      const errno = this.#answer(target, page, write);
+      if (errno !== OK) this.memory.failedFault();
+      return errno;
+    } catch (error) {
+      // A driver of another device, or a machine without memory: the request fails, nothing else.
+      this.memory.device.failed("fault", error);
+      this.memory.failedFault();
+      return EIO;
+    } finally {
+      this.#faulting = null;
+    }
+  }
+
+  #answer(target: ViewWindow, page: PageIndex, write: boolean): Errno {
+    if (target.closing) return EFAULT;
+    const region = this.space.regions.at(page);
+    if (region === null || !region.readable || (write && !region.writable)) return EFAULT;
+    const from = Math.max(target.first, region.first);
+    target.around.at(page, from, Math.min(target.end, region.end));
+    const { first, count } = target.around;
+    const declared = this.#declared(target.region);
+    const writes = write || (declared & ACCESS_WRITE) !== 0;
+    this.#bring(target, region, first, count, writes, declared);
+    return this.#populate(target, page, first, count, write, writes && region.writable);
+  }
+
+  /** Gets pages into the device's memory, as far as that is wanted and possible. */
+  #bring(
+    target: ViewWindow,
+    region: Region,
+    first: PageIndex,
+    count: PageCount,
+    writes: boolean,
+    declared: number,
+  ): void {
+    if (!region.anonymous || target.advice === "stay") return;
+    const { core } = this.space;
+    const reads = !writes && (declared === ACCESS_READ || declared === 0);
+    const duplicate =
+      reads && (target.advice === "duplicate" || (target.advice === "auto" && this.#isHot(first, count)));
+    core.migrate({
+      space: this.space,
+      first,
+      count,
+      to: this.memory.memory,
+      cause: CAUSE.deviceFault,
+      duplicate,
+    });
+  }
+
+  /** Whether a CPU brought the first page home a moment ago: it would want it back soon. */
+  #isHot(first: PageIndex, _count: PageCount): boolean {
+    const chunk = this.space.table.at(first);
+    if (chunk === null) return false;
+    const index = first - chunk.first;
+    if (((chunk.why[index] ?? 0) & 0xff) !== CAUSE.cpuFault) return false;
+    const now = this.space.core.host.now();
+    return now - chunk.when(index, now) < HOT_FOR;
+  }
+
+  /** Whatever is where now goes into the window: in the device's memory, duplicated, or in place. */
+  #populate(
+    target: ViewWindow,
+    page: PageIndex,
+    first: PageIndex,
+    count: PageCount,
+    write: boolean,
+    writes: boolean,
+  ): Errno {
+    const range = this.#range;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      // Around the page only what is there; the page itself as it is needed.
+      range.set({ first, count, request: 0 });
+      range.requestMask = 0xff;
+      range.requests.fill(0, 0, count);
+      range.requests[page - first] = write || writes ? REQUEST_FAULT | REQUEST_WRITE : REQUEST_FAULT;
+      this.#mapErrno = OK;
+      const errno = this.mirror.populate(range);
+      if (errno !== OK) return errno;
+      if (this.#mapErrno !== OK) return this.#mapErrno;
+      if (target.closing) return EFAULT;
+      if (this.table.right(page) >= (write ? MAY_WRITE : MAY_READ)) return OK;
+    }
+    return EFAULT;
+  }
+}
+
+function sameRight(result: number, writable: boolean): boolean {
+  return (result & VALID) !== 0 && ((result & WRITABLE) !== 0) === writable;
+}
