@@ -18,11 +18,15 @@ const SEEK_END = 2;
 
 /** What both kinds of files do. Offsets and addresses need no alignment. */
 class OpenFile implements Disposable {
-  readonly fd: number;
-  #open = true;
+  #fd: number;
 
   constructor(fd: number) {
-    this.fd = fd;
+    this.#fd = fd;
+  }
+
+  /** Its descriptor; -1 once it is closed. */
+  get fd(): number {
+    return this.#fd;
   }
 
   /** Reads to an address: the bytes read, fewer than asked for only at the end of the file, or a negative errno. */
@@ -30,7 +34,7 @@ class OpenFile implements Disposable {
     let done = 0;
     for (let interrupts = 0; done < bytes; ) {
       const part = Math.min(bytes - done, TRANSFER_MAX);
-      const got = libc.pread(this.fd, to + done, part, offset + done);
+      const got = libc.pread(this.#fd, to + done, part, offset + done);
       if (got === 0) break;
       if (got > 0) {
         done += got;
@@ -50,7 +54,7 @@ class OpenFile implements Disposable {
     let done = 0;
     for (let interrupts = 0; done < bytes; ) {
       const part = Math.min(bytes - done, TRANSFER_MAX);
-      const put = libc.pwrite(this.fd, from + done, part, offset + done);
+      const put = libc.pwrite(this.#fd, from + done, part, offset + done);
       if (put > 0) {
         done += put;
         continue;
@@ -64,24 +68,24 @@ class OpenFile implements Disposable {
 
   /** Length in bytes, as it is now; a negative errno for what has none. */
   get size(): number {
-    const end = libc.lseek(this.fd, 0, SEEK_END);
+    const end = libc.lseek(this.#fd, 0, SEEK_END);
     return end === -1 ? libc.failed() : end;
   }
 
   /** Cuts off or extends with zeros: 0 or a negative errno. */
   ftruncate(bytes: ByteCount): number {
-    return libc.ftruncate(this.fd, bytes) === 0 ? 0 : libc.failed();
+    return libc.ftruncate(this.#fd, bytes) === 0 ? 0 : libc.failed();
   }
 
   /** Gives the blocks of a range back to the file system; it reads as zeros: 0 or a negative errno (EOPNOTSUPP). */
   punchHole(offset: ByteCount, bytes: ByteCount): number {
     const mode = abi.FALLOC_FL_PUNCH_HOLE | abi.FALLOC_FL_KEEP_SIZE;
-    return libc.fallocate(this.fd, mode, offset, bytes) === 0 ? 0 : libc.failed();
+    return libc.fallocate(this.#fd, mode, offset, bytes) === 0 ? 0 : libc.failed();
   }
 
   /** Says how a range will be used (`POSIX_FADV_*`): 0 or a negative errno. */
   fadvise(offset: ByteCount, bytes: ByteCount, advice: number): number {
-    return 0 - libc.fadvise(this.fd, offset, bytes, advice);
+    return 0 - libc.fadvise(this.#fd, offset, bytes, advice);
   }
 
   /** Waits until all that was written is on the disk: 0 or a negative errno (EIO: bytes were lost). */
@@ -90,9 +94,9 @@ class OpenFile implements Disposable {
   }
 
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    libc.close(this.fd);
+    if (this.#fd < 0) return;
+    libc.close(this.#fd);
+    this.#fd = -1;
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,6 @@
 // The C library, by its own names: what the rest of sys/ is made of, and the only file that knows koffi. Addresses and
 // sizes are numbers (below 2^47). A function answers as C does; `failed()` turns its -1 into a negative errno.
+import { HmsError } from "@hms/topology";
 import koffi from "koffi";
 import type { Address, ByteCount } from "./units.ts";
 
@@ -7,6 +8,10 @@ import type { Address, ByteCount } from "./units.ts";
 const LIBRARY = "libc.so.6";
 
 function load(): ReturnType<typeof koffi.load> {
+  if (process.platform !== "linux") {
+    const text = `The linux host needs Linux and this is ${process.platform}; use the simulated host (--host model).`;
+    throw new HmsError("ABI_MISMATCH", "ENOSYS", text);
+  }
   try {
     return koffi.load(LIBRARY);
   } catch {

@@ -26,10 +26,9 @@ export interface ScanQuery {
 /** Looks into the page table of this process, by PAGEMAP_SCAN (Linux 6.7): results stay until the next scan. */
 export class PageScan implements Disposable {
   readonly regionsMax: number;
-  readonly #fd: number;
+  #fd: number;
   readonly #scratch: Scratch;
   readonly #results: Scratch;
-  #open = true;
 
   /** Throws `NO_PAGEMAP`, `OUT_OF_MEMORY`. */
   constructor(regionsMax: number = SCAN_REGIONS) {
@@ -104,9 +103,9 @@ export class PageScan implements Disposable {
   }
 
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
+    if (this.#fd < 0) return;
     close(this.#fd);
+    this.#fd = -1;
     this.#scratch[Symbol.dispose]();
     this.#results[Symbol.dispose]();
   }

@@ -272,6 +272,9 @@ step(
       using uffd = Userfaultfd.open({ features: 0 });
       equal(uffd.read(), 0);
       uffd.close();
+      uffd.close();
+      // Whatever gets the number of its descriptor next is left alone.
+      deepEqual([uffd.fd, uffd.read(), uffd.wake(0, PAGE)], [-1, -abi.EBADF, -abi.EBADF]);
     });
     expectNoLeak(() => {
       throws(() => Userfaultfd.open({ features: 2 ** 30 }), { code: "NO_USERFAULTFD_FEATURE" });

@@ -63,7 +63,6 @@ export function openUserfaultfd(userModeOnly: boolean): Opened {
  * next call from there on says which. Otherwise they answer a negative errno.
  */
 export class Userfaultfd implements Disposable {
-  readonly fd: number;
   /** The `UFFD_FEATURE_*` that were asked for. */
   readonly features: number;
   /** The `UFFD_FEATURE_*` that this kernel has. */
@@ -71,14 +70,19 @@ export class Userfaultfd implements Disposable {
   /** System calls on registered memory that is not present fail with EFAULT instead of waiting. */
   readonly userModeOnly: boolean;
   readonly #scratch: Scratch;
-  #open = true;
+  #fd: number;
 
   private constructor(opened: Opened, features: number, available: number, scratch: Scratch) {
-    this.fd = opened.fd;
+    this.#fd = opened.fd;
     this.userModeOnly = opened.userModeOnly;
     this.features = features;
     this.available = available;
     this.#scratch = scratch;
+  }
+
+  /** Its descriptor; -1 once it is closed. */
+  get fd(): number {
+    return this.#fd;
   }
 
   /**
@@ -115,7 +119,7 @@ export class Userfaultfd implements Disposable {
     scratch.put(uffdioRegister.len, bytes);
     scratch.put(uffdioRegister.mode, modes);
     scratch.put(uffdioRegister.ioctls, 0);
-    if (ioctl(this.fd, abi.UFFDIO_REGISTER, scratch.address) !== 0) return failed();
+    if (ioctl(this.#fd, abi.UFFDIO_REGISTER, scratch.address) !== 0) return failed();
     return scratch.get(uffdioRegister.ioctls);
   }
 
@@ -133,7 +137,7 @@ export class Userfaultfd implements Disposable {
     const scratch = this.#scratch;
     scratch.put(uffdioRange.start, address);
     scratch.put(uffdioRange.len, bytes);
-    return ioctl(this.fd, request, scratch.address) === 0 ? 0 : failed();
+    return ioctl(this.#fd, request, scratch.address) === 0 ? 0 : failed();
   }
 
   /** Fills missing pages with a copy of `src`. Modes `UFFDIO_COPY_MODE_*`. EEXIST where a page is already. */
@@ -144,7 +148,7 @@ export class Userfaultfd implements Disposable {
     scratch.put(uffdioCopy.len, bytes);
     scratch.put(uffdioCopy.mode, mode);
     scratch.put(uffdioCopy.copy, 0);
-    if (ioctl(this.fd, abi.UFFDIO_COPY, scratch.address) === 0) return bytes;
+    if (ioctl(this.#fd, abi.UFFDIO_COPY, scratch.address) === 0) return bytes;
     return this.#progress(uffdioCopy.copy);
   }
 
@@ -155,7 +159,7 @@ export class Userfaultfd implements Disposable {
     scratch.put(uffdioZeropage.len, bytes);
     scratch.put(uffdioZeropage.mode, mode);
     scratch.put(uffdioZeropage.zeropage, 0);
-    if (ioctl(this.fd, abi.UFFDIO_ZEROPAGE, scratch.address) === 0) return bytes;
+    if (ioctl(this.#fd, abi.UFFDIO_ZEROPAGE, scratch.address) === 0) return bytes;
     return this.#progress(uffdioZeropage.zeropage);
   }
 
@@ -170,7 +174,7 @@ export class Userfaultfd implements Disposable {
     scratch.put(uffdioMove.len, bytes);
     scratch.put(uffdioMove.mode, mode);
     scratch.put(uffdioMove.move, 0);
-    if (ioctl(this.fd, abi.UFFDIO_MOVE, scratch.address) === 0) return bytes;
+    if (ioctl(this.#fd, abi.UFFDIO_MOVE, scratch.address) === 0) return bytes;
     return this.#progress(uffdioMove.move);
   }
 
@@ -180,7 +184,7 @@ export class Userfaultfd implements Disposable {
     scratch.put(uffdioWriteprotect.start, address);
     scratch.put(uffdioWriteprotect.len, bytes);
     scratch.put(uffdioWriteprotect.mode, mode);
-    return ioctl(this.fd, abi.UFFDIO_WRITEPROTECT, scratch.address) === 0 ? 0 : failed();
+    return ioctl(this.#fd, abi.UFFDIO_WRITEPROTECT, scratch.address) === 0 ? 0 : failed();
   }
 
   /** Maps pages that the file of shared memory has already. Modes `UFFDIO_CONTINUE_MODE_*`. EFAULT: it has none. */
@@ -190,7 +194,7 @@ export class Userfaultfd implements Disposable {
     scratch.put(uffdioContinue.len, bytes);
     scratch.put(uffdioContinue.mode, mode);
     scratch.put(uffdioContinue.mapped, 0);
-    if (ioctl(this.fd, abi.UFFDIO_CONTINUE, scratch.address) === 0) return bytes;
+    if (ioctl(this.#fd, abi.UFFDIO_CONTINUE, scratch.address) === 0) return bytes;
     return this.#progress(uffdioContinue.mapped);
   }
 
@@ -201,7 +205,7 @@ export class Userfaultfd implements Disposable {
     scratch.put(uffdioPoison.len, bytes);
     scratch.put(uffdioPoison.mode, mode);
     scratch.put(uffdioPoison.updated, 0);
-    if (ioctl(this.fd, abi.UFFDIO_POISON, scratch.address) === 0) return bytes;
+    if (ioctl(this.#fd, abi.UFFDIO_POISON, scratch.address) === 0) return bytes;
     return this.#progress(uffdioPoison.updated);
   }
 
@@ -213,7 +217,7 @@ export class Userfaultfd implements Disposable {
 
   /** Takes up to MESSAGES_MAX messages: how many, 0 when there are none, or a negative errno. Never waits. */
   read(): number {
-    const got = read(this.fd, this.#scratch.address + MESSAGES, MESSAGES_MAX * uffdMsg.bytes);
+    const got = read(this.#fd, this.#scratch.address + MESSAGES, MESSAGES_MAX * uffdMsg.bytes);
     if (got >= 0) return got / uffdMsg.bytes;
     const errno = failed();
     return errno === -abi.EAGAIN || errno === -abi.EINTR ? 0 : errno;
@@ -271,9 +275,9 @@ export class Userfaultfd implements Disposable {
 
   /** Closes: all registrations end, and who waits faults again, with nobody to answer but the kernel. */
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    close(this.fd);
+    if (this.#fd < 0) return;
+    close(this.#fd);
+    this.#fd = -1;
     this.#scratch[Symbol.dispose]();
   }
 

@@ -14,15 +14,19 @@ const NS_PER_S = 1e9;
 
 /** A bell between threads: rung by any, heard by who polls its descriptor. Ringing twice is ringing once. */
 export class EventFd implements Disposable {
-  readonly fd: number;
   readonly #own: boolean;
   readonly #scratch = new Scratch();
-  #open = true;
+  #fd: number;
 
   private constructor(fd: number, own: boolean) {
-    this.fd = fd;
+    this.#fd = fd;
     this.#own = own;
     this.#scratch.put(0, 1);
+  }
+
+  /** Its descriptor; -1 once it is closed. */
+  get fd(): number {
+    return this.#fd;
   }
 
   /** Makes one. Throws `NO_DESCRIPTOR`. */
@@ -40,22 +44,22 @@ export class EventFd implements Disposable {
 
   /** Rings: 0 or a negative errno. */
   signal(): number {
-    if (libc.write(this.fd, this.#scratch.address, 8) === 8) return 0;
+    if (libc.write(this.#fd, this.#scratch.address, 8) === 8) return 0;
     const errno = libc.failed();
     return errno === -abi.EAGAIN ? 0 : errno; // so often rung that it cannot count on: it rings
   }
 
   /** Makes it silent: how often it was rung since, 0 when it was not, or a negative errno. */
   drain(): number {
-    if (libc.read(this.fd, this.#scratch.address + 8, 8) === 8) return this.#scratch.get(8);
+    if (libc.read(this.#fd, this.#scratch.address + 8, 8) === 8) return this.#scratch.get(8);
     const errno = libc.failed();
     return errno === -abi.EAGAIN ? 0 : errno;
   }
 
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    if (this.#own) libc.close(this.fd);
+    if (this.#fd < 0) return;
+    if (this.#own) libc.close(this.#fd);
+    this.#fd = -1;
     this.#scratch[Symbol.dispose]();
   }
 
