@@ -2,5 +2,6 @@
 export { modelCaseHost } from "./model/host.ts";
 export { caseLine, suiteJson, summaryLine } from "./run/report.ts";
 export { runSuite } from "./run/suite.ts";
-export { type Shrunk, shrink } from "./torture/shrink.ts";
+export { type ShrinkOptions, type Shrunk, shrink } from "./torture/shrink.ts";
+export { smallCase } from "./torture/small-case.ts";
 export { type Failure, type SeedOptions, type SeedReport, tortureSeed } from "./torture/torture.ts";

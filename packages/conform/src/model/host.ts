@@ -91,8 +91,19 @@ export class ModelMachine implements CaseMachine {
 
   audit(): string | null {
     this.#audits++;
-    if (this.#audits > AUDITED_STEPS && this.#audits % AUDIT_EVERY !== 0) return null;
-    return checkInvariants(this.host.core)[0] ?? null;
+    const ended = this.process.process.space.closed;
+    if (!ended && this.#audits > AUDITED_STEPS && this.#audits % AUDIT_EVERY !== 0) return null;
+    return checkInvariants(this.host.core)[0] ?? (ended ? this.#leftOver() : null);
+  }
+
+  /** What nobody has any more must be free: in the devices, and in the host's memory. */
+  #leftOver(): string | null {
+    for (const { available, device, memory } of this.#devices.values()) {
+      if (device.gone || available === memory.pages) continue;
+      return `${memory.pages - available} pages of ${memory.name} are left over`;
+    }
+    const [leak] = this.host.leaks();
+    return leak === undefined ? null : `frame ${leak} is not used and not free, or the reverse`;
   }
 
   close(): void {

@@ -314,12 +314,12 @@ export class Run {
   }
 
   /** Takes what is there, if it is one of the values that it may have. */
-  #takeWords(what: string, words: Int32Array, at: number): void {
+  #takeWords(what: string, words: Int32Array, at: number, anySeen = false): void {
     for (let word = 0; word < WORDS; word++) {
       const value = this.peek.words[word] ?? 0;
       const known = words[at + word] ?? 0;
       if (value === known) continue;
-      if (!this.journal.mayRemain(value)) {
+      if (!(anySeen ? this.journal.wasSeen(value) : this.journal.mayRemain(value))) {
         this.world.fail(
           `word ${word} of ${what} is ${value} after operations at the same time, none of which wrote that; it was ${known}`,
         );
@@ -344,7 +344,9 @@ export class Run {
       else if (!this.#peekFile(shadow, page)) return;
       this.world.locate(shadow, page);
     }
-    this.#takeWords(`page ${page} of process ${space}`, this.world.slot, this.world.slotAt);
+    // When a copy of a file's page was made is not known: it has what the file had at some time.
+    const copied = shadow.flavour[page] === FILE_PRIVATE && shadow.copied[page] === 1;
+    this.#takeWords(`page ${page} of process ${space}`, this.world.slot, this.world.slotAt, copied);
   }
 
   /** What a page holds now, also when its file is on the disk; false when that cannot be seen. */
