@@ -23,6 +23,9 @@ export type { Credentials, Peer } from "./peer.ts";
 export { queryRegistry, type RegistryInfo } from "./query.ts";
 export { InterfaceError } from "./refusal.ts";
 export { CORE, type CoreRegistry } from "./registry/core.ts";
+export { RingClient, type RingClientOptions } from "./ring/client.ts";
+export { RingServer } from "./ring/server.ts";
+export { createRing } from "./ring/words.ts";
 export {
   type Call,
   type Connection,
@@ -31,4 +34,7 @@ export {
   Service,
   type ServiceOptions,
 } from "./service.ts";
+export { SocketClient } from "./socket/client.ts";
+export { relay } from "./socket/relay.ts";
+export { type Acceptor, type SocketOptions, SocketServer, serveSocket } from "./socket/server.ts";
 export type * from "./spec.ts";

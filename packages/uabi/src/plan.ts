@@ -116,6 +116,8 @@ const NONE: ValuePlan = {
   expected: "",
 };
 
+const EMPTY: Registry = { revision: 1, namespaces: { core: 0 }, types: {}, objects: {} };
+
 /** Compiles the parts of one registry; each named type once. */
 export class Plans {
   readonly #registry: Registry;
@@ -141,13 +143,11 @@ export class Plans {
       inputs,
       outputs,
       request: { attributes: sorted([...inputs.attributes, ...wanted]), blank: inputs.blank },
-      answer: setOf([...outputs.attributes.map((one) => ({ ...one, required: false })), ...this.protocol()]),
+      answer: setOf([
+        ...outputs.attributes.map((one) => ({ ...one, required: false })),
+        ...protocolAttributes(),
+      ]),
     };
-  }
-
-  /** What the protocol itself puts into answers and failures. */
-  protocol(): readonly AttributePlan[] {
-    return this.set(REFUSAL).attributes;
   }
 
   set(specs: AttributesSpec): SetPlan {
@@ -243,6 +243,13 @@ export class Plans {
     return once(this.#nested, name, () => this.set(this.#type(name, "nested").attributes));
   }
 }
+
+/** What the protocol itself puts into answers and failures. */
+export function protocolAttributes(): readonly AttributePlan[] {
+  protocol ??= new Plans(EMPTY).set(REFUSAL).attributes;
+  return protocol;
+}
+let protocol: readonly AttributePlan[] | undefined;
 
 function once<T>(made: Map<string, T>, name: string, make: () => T): T {
   const found = made.get(name);

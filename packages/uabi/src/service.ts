@@ -5,7 +5,7 @@ import { Encoder } from "./encoder.ts";
 import type { Output, Received } from "./infer.ts";
 import { Later } from "./later.ts";
 import type { Peer } from "./peer.ts";
-import { type AttributePlan, type MethodPlan, Plans } from "./plan.ts";
+import { type AttributePlan, type MethodPlan, Plans, protocolAttributes } from "./plan.ts";
 import { queryRegistry } from "./query.ts";
 import { InterfaceError, type Place } from "./refusal.ts";
 import type { Registry } from "./spec.ts";
@@ -109,7 +109,7 @@ export class Service<R extends Registry> {
     this.registry = registry;
     this.#plans = new Plans(registry);
     this.#decoder = new Decoder(true, options.hasHandle ?? null);
-    this.#protocol = this.#plans.protocol();
+    this.#protocol = protocolAttributes();
     this.#onClose = options.onClose;
     if (registry.objects.context?.methods.query !== undefined)
       this.#add("context", "query", (input) => queryRegistry(registry, this.#has, input));
@@ -292,6 +292,14 @@ export class Service<R extends Registry> {
       ? `The request failed: ${message}`
       : `${plan.object}.${plan.method} failed: ${message}`;
   }
+}
+
+/** A failure that answers no request: what is said before a connection is closed. Its id is 0. */
+export function encodeFailure({ code, errno, message }: HmsError): Uint8Array {
+  const encoder = new Encoder();
+  encoder.begin(0, 0, FAILURE, 0, 0);
+  encoder.some(protocolAttributes(), said({ code, errno, message, place: null }, SHORT_TEXT_MAX));
+  return encoder.end().slice();
 }
 
 /** One client of a service. */
