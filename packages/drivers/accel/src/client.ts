@@ -96,8 +96,6 @@ export class QueueClient implements Disposable {
   readonly #times: Float64Array;
   /** 1: cancelled before it began; it is over, though its completion is still to come. */
   readonly #early: Uint8Array;
-  /** The first request that is this client's. */
-  readonly #base: number;
   readonly #promises = new Map<number, (completion: Completion) => void>();
   /** One past the last request that was put into the ring, published or not; one past the last that is over. */
   #tail: number;
@@ -106,6 +104,8 @@ export class QueueClient implements Disposable {
   #alive: NodeJS.Timeout | null = null;
   #listening = false;
   #closed = false;
+  /** Outcomes that are kept: of the last requests of this client. */
+  #kept = 0;
 
   /** Throws EPROTONOSUPPORT for memory of another layout, EBUSY when another client has the queue. */
   constructor(mapping: QueueMapping) {
@@ -134,7 +134,6 @@ export class QueueClient implements Disposable {
     // A client that follows another goes on where that one stopped; what it left in flight is nobody's.
     this.#tail = Atomics.load(this.#words, SUBMIT_TAIL) >>> 0;
     this.#published = this.#tail;
-    this.#base = this.#tail;
     this.#head = Atomics.load(this.#words, COMPLETE_HEAD) >>> 0;
   }
 
@@ -187,6 +186,7 @@ export class QueueClient implements Disposable {
     this.#early[id & this.#mask] = 0;
     words[(byte >> 2) + S_STATE] = READY;
     this.#tail = (id + 1) >>> 0;
+    if (this.#kept < this.depth) this.#kept++;
     return id;
   }
 
@@ -273,8 +273,7 @@ export class QueueClient implements Disposable {
   }
 
   #expectKept(id: number): void {
-    const kept = Math.min(this.depth, (this.#tail - this.#base) >>> 0);
-    if (Number.isInteger(id) && id >= 0 && (this.#tail - id - 1) >>> 0 < kept) return;
+    if (Number.isInteger(id) && id >= 0 && (this.#tail - id - 1) >>> 0 < this.#kept) return;
     throw new HmsError(
       "NO_SUCH_REQUEST",
       "EINVAL",
@@ -384,13 +383,19 @@ export class QueueClient implements Disposable {
   async run(request: Request): Promise<Completion> {
     let id = this.submit(request);
     while (id === -EAGAIN) {
-      await this.completion(this.#head);
+      await this.#room();
       id = this.submit(request);
     }
     if (id < 0) throw this.#refused(-id);
     const completion = await this.completion(id);
     if (completion.code !== 0) throw failure(this.queue, completion);
     return completion;
+  }
+
+  /** The oldest request in flight is over. What a client before this one left there has no promises. */
+  async #room(): Promise<void> {
+    if ((this.#tail - this.#head) >>> 0 <= this.#kept) await this.completion(this.#head);
+    else await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
   #refused(code: number): HmsError {
@@ -480,7 +485,7 @@ export class QueueClient implements Disposable {
 
   /** Resolves when nothing is in flight. */
   async drained(): Promise<void> {
-    while (this.inFlight > 0) await this.completion(this.#head);
+    while (this.inFlight > 0) await this.#room();
   }
 
   /** Lets go of the queue, for another client to have. What is in flight goes on; its promises never resolve otherwise. */

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
-import { E_POSTED, E_READ, E_RUNNING, E_THREAD } from "./layout.ts";
+import { E_POSTED, E_READ, E_RUNNING, E_THREAD, NEVER, UNKNOWN_THREAD } from "./layout.ts";
 import type { FromDevice, ThreadData, ToDevice } from "./messages.ts";
 
 /** How large a kernel's garbage may become before its thread ends. MiB. */
@@ -93,14 +93,16 @@ export class DeviceThread {
 
   /** Whether it has come as far as running. */
   get running(): boolean {
-    return Atomics.load(this.#words, E_THREAD) !== 0;
+    return Atomics.load(this.#words, E_THREAD) > 0;
   }
 
   /** Whether it has certainly ended: it touches nothing any more. */
   gone(): boolean {
     if (this.#exited) return true;
+    // One that is to end before it has begun does not begin.
+    if (this.#ending && Atomics.compareExchange(this.#words, E_THREAD, 0, NEVER) === 0) this.#exited = true;
     const id = Atomics.load(this.#words, E_THREAD);
-    if (id > 0 && !existsSync(`/proc/self/task/${id}`)) this.#exited = true;
+    if (id > 0 && id !== UNKNOWN_THREAD && !existsSync(`/proc/self/task/${id}`)) this.#exited = true;
     return this.#exited;
   }
 

@@ -59,8 +59,11 @@ import {
 /** How long a request runs before other queues get their turn. Microseconds. */
 const SLICE = 2000;
 /** A call of a kernel is to take about as long as this. Microseconds. */
+const CHUNK_TIME = 500;
 const CHUNK_TIME_MIN = 200;
 const CHUNK_TIME_MAX = 1000;
+const GROW_MAX = 8;
+const SHRINK_MAX = 64;
 const CHUNK_MAX = 2 ** 30;
 /** Requests of one queue before others get their turn. */
 const BURST = 64;
@@ -347,7 +350,7 @@ export class EngineQueue implements KernelDevice {
     for (;;) {
       const stop = whole ? end : Math.min(end, this.#at + entry.chunk);
       this.#call(entry, this.#at, stop);
-      const full = stop - this.#at === entry.chunk;
+      const full = !whole && stop - this.#at === entry.chunk;
       this.#at = stop;
       if (stop >= end) return true;
       const now = microseconds();
@@ -453,6 +456,7 @@ export function bucketOf(time: number): number {
 
 /** A kernel's calls shall be neither so long that nobody can stop it, nor so short that they cost. */
 function adapt(entry: KernelEntry, took: number): void {
-  if (took < CHUNK_TIME_MIN) entry.chunk = Math.min(CHUNK_MAX, entry.chunk * 2);
-  else if (took > CHUNK_TIME_MAX) entry.chunk = Math.max(1, entry.chunk >>> 1);
+  if (took >= CHUNK_TIME_MIN && took <= CHUNK_TIME_MAX) return;
+  const factor = Math.min(GROW_MAX, Math.max(1 / SHRINK_MAX, CHUNK_TIME / Math.max(1, took)));
+  entry.chunk = Math.min(CHUNK_MAX, Math.max(1, Math.round(entry.chunk * factor)));
 }

@@ -33,7 +33,7 @@ export interface KernelEntry {
 export type BufferAt = (address: number, bytes: number) => ArrayBuffer;
 
 /** How many indices a kernel gets in its first call. */
-const FIRST_CHUNK = 16384;
+const FIRST_CHUNK = 64;
 /** How long the device looks for work before it sleeps. Microseconds. */
 const SPIN_MIN = 4;
 const SPIN_MAX = 60;

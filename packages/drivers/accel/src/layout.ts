@@ -235,6 +235,10 @@ export const E_POSTED = 0;
 export const E_READ = 1;
 /** Device: the thread's id, once it runs; and how often it went round. */
 export const E_THREAD = 2;
+/** Kernel, in `E_THREAD`: the thread is not to begin. */
+export const NEVER: number = -1;
+/** Device, in `E_THREAD`: it runs, without a known id. */
+export const UNKNOWN_THREAD = 0x7fff_ffff;
 export const E_TURNS = 3;
 /** Device: number + 1 of the queue whose request is running; 0 when none is. */
 export const E_RUNNING = 4;

@@ -2,7 +2,7 @@
 import { readlinkSync, writeSync } from "node:fs";
 import { workerData } from "node:worker_threads";
 import { type BufferAt, Engine } from "./engine.ts";
-import { E_THREAD } from "./layout.ts";
+import { E_THREAD, UNKNOWN_THREAD } from "./layout.ts";
 import type { ThreadData } from "./messages.ts";
 
 const STDERR = 2;
@@ -29,12 +29,12 @@ function print(prefix: string, values: readonly unknown[]): void {
   }
 }
 
-/** The id of this thread, by which the kernel thread sees whether it still lives; 0 without /proc. */
+/** The id of this thread, by which the kernel thread sees whether it still lives. */
 function threadId(): number {
   try {
     return Number(readlinkSync("/proc/thread-self").split("/").pop());
   } catch {
-    return 0;
+    return UNKNOWN_THREAD;
   }
 }
 
@@ -52,5 +52,5 @@ for (const name of ["log", "info", "warn", "error", "debug", "trace"] as const)
 process.on("uncaughtException", (error) => print(prefix, ["outside of a request:", error]));
 process.on("unhandledRejection", (error) => print(prefix, ["outside of a request:", error]));
 const words = new Int32Array(data.engine);
-Atomics.store(words, E_THREAD, threadId());
-await new Engine(data, linuxBufferAt).run();
+if (Atomics.compareExchange(words, E_THREAD, 0, threadId()) === 0)
+  await new Engine(data, linuxBufferAt).run();

@@ -14,6 +14,9 @@ import {
 import { ModelHost } from "@hms/host-model";
 import type { Backing, Platform, Window, WindowOptions } from "../platform.ts";
 
+/** Buffers are at made-up addresses, so far from each other. */
+const BUFFER_ADDRESSES = 2 ** 33;
+
 class PlainBacking implements Backing {
   readonly #core: Core;
   readonly #bytes: Uint8Array;
@@ -66,6 +69,8 @@ export class PlainWindow implements Window {
   readonly pages: PageCount;
   readonly first: PageIndex;
   readonly buffer: SharedArrayBuffer;
+  /** Where it begins in the buffer. */
+  readonly byteOffset: number;
   readonly #core: Core;
   readonly #options: WindowOptions;
   readonly #bytes: Uint8Array;
@@ -74,14 +79,15 @@ export class PlainWindow implements Window {
   failures = 0;
   open = true;
 
-  constructor(core: Core, options: WindowOptions, all: Set<PlainWindow>) {
+  constructor(core: Core, options: WindowOptions, all: Set<PlainWindow>, inside: SharedArrayBuffer | null) {
     this.#core = core;
     this.#options = options;
     this.#all = all;
     this.first = options.first;
     this.pages = options.pages;
-    this.buffer = new SharedArrayBuffer(options.pages * PAGE_BYTES);
-    this.#bytes = new Uint8Array(this.buffer);
+    this.buffer = inside ?? new SharedArrayBuffer(options.pages * PAGE_BYTES);
+    this.byteOffset = inside === null ? 0 : (options.at ?? 0) % BUFFER_ADDRESSES;
+    this.#bytes = new Uint8Array(this.buffer, this.byteOffset, options.pages * PAGE_BYTES);
     all.add(this);
   }
 
@@ -161,6 +167,7 @@ export class PlainMachine implements Platform {
   readonly host: ModelHost;
   readonly core: Core;
   readonly windows: Set<PlainWindow> = new Set();
+  readonly #buffers: SharedArrayBuffer[] = [];
 
   constructor(host: ModelHost = new ModelHost()) {
     this.host = host;
@@ -172,7 +179,20 @@ export class PlainMachine implements Platform {
   }
 
   openWindow(options: WindowOptions): Window {
-    return new PlainWindow(this.core, options, this.windows);
+    const inside = options.at === undefined ? null : this.#buffers[Math.floor(options.at / BUFFER_ADDRESSES)];
+    return new PlainWindow(this.core, options, this.windows, inside ?? null);
+  }
+
+  addressOf(buffer: SharedArrayBuffer): number {
+    // A memory that has grown has another buffer object, at the same place.
+    const bytes = new Uint8Array(buffer, 0, 8);
+    let index = this.#buffers.findIndex((known) => new Uint8Array(known, 0, 8)[7] === bytes[7]);
+    if (index < 0) {
+      index = this.#buffers.length;
+      bytes[7] = index + 1;
+    }
+    this.#buffers[index] = buffer;
+    return index * BUFFER_ADDRESSES;
   }
 
   /** The device's translations go everywhere: frames have the bytes. */
