@@ -178,8 +178,8 @@ export class AccelDriver implements Disposable {
     return queue;
   }
 
-  #postQueue({ number, memory, kernelMemory }: AccelQueue): void {
-    this.#thread.post({ type: "queue", queue: number, memory, kernelMemory });
+  #postQueue({ number, memory, kernelMemory, shape }: AccelQueue): void {
+    this.#thread.post({ type: "queue", queue: number, memory, kernelMemory, shape });
   }
 
   /** Lets a queue reach a region. Throws EEXIST, EFAULT (not one region), EACCES, ENOMEM and EINVAL (WebAssembly), ENXIO. */

@@ -176,6 +176,8 @@ export class EngineQueue implements KernelDevice {
     const taken = (own[P_TAKEN] ?? 0) >>> 0;
     const pending = ((Atomics.load(words, SUBMIT_TAIL) >>> 0) - taken) >>> 0;
     if (pending === 0) return false;
+    // What the kernel told before this was submitted may be what it needs.
+    if (this.#engine.hasMail) return false;
     const unread = (taken - (Atomics.load(words, COMPLETE_HEAD) >>> 0)) >>> 0;
     if (pending > this.#depth || unread > this.#depth) return this.#corrupt();
     // The client has to take completions before there is room for more.

@@ -14,7 +14,6 @@ import {
   E_READ,
   E_REPLIES,
   E_TURNS,
-  readShape,
 } from "./layout.ts";
 import type { FromDevice, Reach, ThreadData, ToDevice } from "./messages.ts";
 import { Spin } from "./spin.ts";
@@ -76,7 +75,7 @@ export class Engine {
     for (;;) {
       const rung = Atomics.load(this.#bell, 0);
       Atomics.add(this.words, E_TURNS, 1);
-      if (Atomics.load(this.words, E_POSTED) !== this.#posted) await this.#readMessages();
+      if (this.hasMail) await this.#readMessages();
       // What a queue had begun needs its regions and kernels, which were posted behind it.
       for (let queue = this.#fresh.pop(); queue !== undefined; queue = this.#fresh.pop()) queue.takeOver();
       let worked = false;
@@ -86,6 +85,11 @@ export class Engine {
         await new Promise((resolve) => setImmediate(resolve));
       } else if (!worked) this.#idle(rung);
     }
+  }
+
+  /** Whether the kernel has said something that is not read yet. */
+  get hasMail(): boolean {
+    return Atomics.load(this.words, E_POSTED) !== this.#posted;
   }
 
   /** A kernel left something behind that only the event loop gets rid of. */
@@ -178,10 +182,7 @@ export class Engine {
     return found instanceof WasmProgram ? found : null;
   }
 
-  #addQueue({ queue, memory, kernelMemory }: Extract<ToDevice, { type: "queue" }>): void {
-    const shape = readShape(memory);
-    // The kernel made it; if its client has spoilt it since, the kernel's own part still says so.
-    if (shape === null) return;
+  #addQueue({ queue, memory, kernelMemory, shape }: Extract<ToDevice, { type: "queue" }>): void {
     const made = new EngineQueue(this, queue, memory, shape, kernelMemory);
     this.#queues.set(queue, made);
     this.#fresh.push(made);

@@ -1,5 +1,6 @@
 // What the kernel thread and the device's thread tell each other, apart from the rings. Neither waits for an answer.
 
+import type { QueueShape } from "./layout.ts";
 import type { WasmMemory } from "./wasm.ts";
 
 /** Where a program comes from. */
@@ -19,6 +20,8 @@ export type ToDevice =
       readonly queue: number;
       readonly memory: SharedArrayBuffer;
       readonly kernelMemory: SharedArrayBuffer;
+      /** From the kernel, not from the memory: its client can write there. */
+      readonly shape: QueueShape;
     }
   | { readonly type: "drop-queue"; readonly queue: number }
   | {
