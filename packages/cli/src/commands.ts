@@ -23,6 +23,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/torture.ts")).torture,
   },
   {
+    name: "abi",
+    summary: "Show the interface between programs and hms: its objects, methods and attributes",
+    load: async () => (await import("./commands/abi.ts")).abi,
+  },
+  {
     name: "lint",
     summary: "Find exports that nobody uses, and changes that break released interfaces",
     parts: [
