@@ -36,6 +36,11 @@ export const COMMANDS: readonly CommandEntry[] = [
         summary: "List the exported symbols of a kernel tree by who uses them, and judge them by the rules",
         load: async () => (await import("./commands/lint/exports.ts")).lintExports,
       },
+      {
+        name: "abi",
+        summary: "Compare a released interface with a later one, and say what breaks whom",
+        load: async () => (await import("./commands/lint/abi.ts")).lintAbi,
+      },
     ],
   },
 ];
