@@ -122,8 +122,9 @@ export class ScratchpadView implements MirrorOps {
   // What we asked for is there.
   map(range: FaultRange): void {
     for (let i = 0; i < range.count; i++) {
+      const frame = range.frameOf(i);
       const writable = ((range.results[i] ?? 0) & WRITABLE) !== 0;
-      this.table.set(range.first + i, range.frameOf(i), writable ? MAY_WRITE : MAY_READ);
+      if (frame !== NO_FRAME) this.table.set(range.first + i, frame, writable ? MAY_WRITE : MAY_READ);
     }
   }
 

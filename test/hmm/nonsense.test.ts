@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   type DeviceMemory,
   type DeviceMemoryOps,
+  errnoName,
   FaultRange,
   FrameAllocator,
   type Migration,
@@ -331,4 +332,46 @@ test("a memory that is used after it is closed, a device after it is gone", () =
     code: "DEVICE_GONE",
   });
   expectSound(bad);
+});
+
+test("pages and frames that are none: EINVAL, or an assertion, and nothing changes", () => {
+  const machine = lab([{}]);
+  const { process, host } = machine;
+  const first = mapFilled(process, 4);
+  const { core } = host;
+  const handle = at(machine.handles, 0);
+  for (const nonsense of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 36, 2 ** 53]) {
+    assert.equal(errnoName(core.pin(process.space, nonsense, { write: true, long: false }).errno), "EINVAL");
+    const range = new FaultRange(4);
+    range.set({ first: nonsense, count: 1, request: REQUEST_FAULT });
+    assert.equal(errnoName(handle.mirror.populate(range)), "EINVAL");
+    if (nonsense < 4 || Number.isNaN(nonsense)) {
+      range.set({ first, count: nonsense, request: REQUEST_FAULT });
+      assert.equal(errnoName(handle.mirror.populate(range)), "EINVAL");
+    }
+    const word = new Uint8Array(4);
+    for (const use of [core.read, core.write]) {
+      assert.throws(() => use.call(core, nonsense, 0, word, null), `frame ${nonsense}`);
+      assert.throws(() => use.call(core, 1, nonsense, word, null), `byte ${nonsense}`);
+    }
+    assert.throws(() => core.unpin(nonsense));
+    expectSound(machine);
+  }
+  expectPages(process, first, 4);
+});
+
+test("pages that a device only asked about, and that are not there, do not get into its table", () => {
+  const machine = lab([{}]);
+  const { process } = machine;
+  const first = process.mmap({ pages: 4 });
+  assert.equal(process.write(first + 1, 0, new Uint8Array([1])), OK);
+  const handle = at(machine.handles, 0);
+  const range = new FaultRange(4);
+  range.set({ first, count: 4, request: 0 });
+  assert.equal(handle.mirror.populate(range), OK);
+  assert.deepEqual(
+    [0, 1, 2, 3].map((i) => handle.table.right(first + i) > 0),
+    [false, true, false, false],
+  );
+  expectSound(machine);
 });

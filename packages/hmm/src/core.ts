@@ -17,7 +17,15 @@ import { type Pinned, pin } from "./pin.ts";
 import { Places } from "./places.ts";
 import { emptyStatistics, Records, type Statistics } from "./records.ts";
 import { Space, type SpaceOptions } from "./space.ts";
-import { FIRST_DEVICE_FRAME, type FrameNumber, HUGE_PAGES, type PageCount, type PageIndex } from "./units.ts";
+import {
+  type ByteCount,
+  FIRST_DEVICE_FRAME,
+  type FrameNumber,
+  HUGE_PAGES,
+  PAGE_BYTES,
+  type PageCount,
+  type PageIndex,
+} from "./units.ts";
 
 /**
  * The core: one contract between the owner of the CPU's memory (the host) and the drivers of devices. Synchronous; it
@@ -102,6 +110,7 @@ export class Core {
    */
   read(frame: FrameNumber, offset: number, target: Uint8Array, by: Device | null): void {
     if (frame < FIRST_DEVICE_FRAME) {
+      this.#expectBytes(frame, offset, target.length);
       this.host.read(frame, offset, target, by);
       return;
     }
@@ -116,6 +125,7 @@ export class Core {
   /** Writes bytes of whatever memory a frame belongs to. Throws ENODEV when it is gone, EIO when its driver failed. */
   write(frame: FrameNumber, offset: number, source: Uint8Array, by: Device | null): void {
     if (frame < FIRST_DEVICE_FRAME) {
+      this.#expectBytes(frame, offset, source.length);
       this.host.write(frame, offset, source, by);
       return;
     }
@@ -125,6 +135,20 @@ export class Core {
     } catch (error) {
       throw memory.device.failed("write", error);
     }
+  }
+
+  /** Asserts that bytes are in the host's memory: a driver that took a wrong frame from somewhere must not go on. */
+  #expectBytes(frame: FrameNumber, offset: number, length: ByteCount): void {
+    const room = (this.memories.host.pages - frame) * PAGE_BYTES;
+    if (
+      frame >= 0 &&
+      Number.isInteger(frame) &&
+      offset >= 0 &&
+      Number.isInteger(offset) &&
+      offset + length <= room
+    )
+      return;
+    throw new Error(`${length} bytes from byte ${offset} of frame ${frame} are not all in the host's memory`);
   }
 
   /** The memory of a device frame. Throws ENODEV when it is gone. */
@@ -178,8 +202,8 @@ export class Core {
 
   /**
    * Pins a page as get_user_pages does: faults it in, writable if asked. Private device pages come home; a long-term
-   * pin also brings coherent ones home. The answer has the frame, or the errno: EFAULT, ENOMEM, EAGAIN, EBUSY (a
-   * coherent page that cannot come home), EOPNOTSUPP (long-term, of a DAX file).
+   * pin also brings coherent ones home. The answer has the frame, or the errno: EINVAL (no page), EFAULT, ENOMEM, EAGAIN,
+   * EBUSY (a coherent page that cannot come home), EOPNOTSUPP (long-term, of a DAX file).
    */
   pin(space: Space, page: PageIndex, options: { write: boolean; long: boolean }): Pinned {
     return pin(space, page, options);

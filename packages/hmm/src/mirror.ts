@@ -160,6 +160,7 @@ export class Mirror implements Interval, Disposable {
 
   #attempt(range: FaultRange, map: boolean): Errno {
     const { host, statistics } = this.space.core;
+    if (!Number.isInteger(range.count)) return EINVAL;
     const attemptsMax = RETRY_LIMIT + RETRY_LIMIT_PER_PAGE * range.count;
     let idle = 0;
     let progressAt = host.now();

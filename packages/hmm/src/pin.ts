@@ -1,10 +1,10 @@
 import { CAUSE } from "./cause.ts";
 import { COHERENT, HOST, KIND, NO_ACCESS, WRITE, ZERO } from "./entry.ts";
-import { EAGAIN, EBUSY, EFAULT, EIO, ENOMEM, EOPNOTSUPP, type Errno, OK } from "./errno.ts";
+import { EAGAIN, EBUSY, EFAULT, EINVAL, EIO, ENOMEM, EOPNOTSUPP, type Errno, OK } from "./errno.ts";
 import { LOCKED } from "./frame-table.ts";
 import { FAULTS_PER_PAGE_LIMIT } from "./limits.ts";
 import type { Space } from "./space.ts";
-import { type FrameNumber, NO_FRAME, type PageIndex, ZERO_FRAME } from "./units.ts";
+import { type FrameNumber, isRange, NO_FRAME, type PageIndex, ZERO_FRAME } from "./units.ts";
 
 /** What a pin answers: the frame and 0, or NO_FRAME and the error. */
 export interface Pinned {
@@ -19,6 +19,7 @@ function failed(errno: Errno): Pinned {
 /** Faults a page in and pins it where it may stay. */
 export function pin(space: Space, page: PageIndex, options: { write: boolean; long: boolean }): Pinned {
   const { core } = space;
+  if (!isRange(page, 1)) return failed(EINVAL);
   const region = space.regions.at(page);
   if (space.closed || region === null) return failed(EFAULT);
   // A file's storage may have to be given to another file: nobody holds it for long.

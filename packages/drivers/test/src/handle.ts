@@ -84,8 +84,11 @@ export class TestHandle implements MirrorOps, Disposable {
 
   map(range: FaultRange): void {
     for (let i = 0; i < range.count; i++) {
+      const frame = range.frameOf(i);
+      // A page that was only asked about need not be there.
+      if (frame === NO_FRAME) continue;
       const right = ((range.results[i] ?? 0) & WRITABLE) === 0 ? MAY_READ : MAY_WRITE;
-      this.table.set(range.first + i, range.frames[i] ?? NO_FRAME, right);
+      this.table.set(range.first + i, frame, right);
     }
   }
 
