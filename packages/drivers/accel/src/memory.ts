@@ -124,6 +124,7 @@ export class AccelMemory implements DeviceMemoryOps {
   // What the core asks of the driver.
 
   migrateToDevice(migration: Migration): void {
+    this.#dropMoving(migration);
     for (let i = 0; i < migration.count; i++) {
       if (!migration.moving(i)) continue;
       const index = this.#take();
@@ -136,6 +137,11 @@ export class AccelMemory implements DeviceMemoryOps {
         else this.free(index);
       }
     }
+  }
+
+  #dropMoving(migration: Migration): void {
+    if (migration.device !== this.device || migration.space === null) return;
+    this.views.get(migration.space)?.dropMoving(migration);
   }
 
   #fill(migration: Migration, i: number, index: number): boolean {
@@ -158,6 +164,7 @@ export class AccelMemory implements DeviceMemoryOps {
   }
 
   migrateToHost(migration: Migration): void {
+    this.#dropMoving(migration);
     migration.takeHostPages({ huge: false });
     for (let i = 0; i < migration.count; i++) {
       if (!migration.moving(i)) continue;

@@ -141,6 +141,8 @@ export class SpaceView implements MirrorOps {
   // What the core asks of a mirror.
 
   invalidate(event: Invalidation): boolean {
+    // In a migration of its own the device keeps what does not move; `dropMoving` takes what does.
+    if (event.reason === "migrate" && event.owner === this.memory.device) return true;
     this.forget(event.first, event.end);
     if (event.reason === "unmap" || event.reason === "release") this.stale = true;
     return true;
@@ -164,9 +166,9 @@ export class SpaceView implements MirrorOps {
   /** Puts frames into the table, and into the window that wants them. */
   #put(first: PageIndex, frames: Uint32Array, from: number, count: PageCount, writable: boolean): Errno {
     const target = this.#windowFor(first);
-    if (target === null) return EFAULT;
-    const inside = Math.min(count, target.end - first);
-    const errno = target.window.map(first, frames, from, inside, writable);
+    // What no window shows yet is in the table all the same.
+    const inside = target === null ? count : Math.min(count, target.end - first);
+    const errno = target?.window.map(first, frames, from, inside, writable) ?? OK;
     if (errno !== OK) {
       this.forget(first, first + inside);
       return errno;
@@ -204,9 +206,15 @@ export class SpaceView implements MirrorOps {
         migration.writable(i + run) === writable
       )
         run++;
-      if (this.#windowFor(first + i) !== null) this.#put(first + i, destinations, i, run, writable);
+      this.#put(first + i, destinations, i, run, writable);
       i += run;
     }
+  }
+
+  /** Before the bytes of a migration of the device's own are taken: it uses what moves no more. */
+  dropMoving(migration: Migration): void {
+    for (let i = 0; i < migration.count; i++)
+      if (migration.moving(i)) this.forget(migration.first + i, migration.first + i + 1);
   }
 
   // A device fault.
@@ -235,11 +243,18 @@ export class SpaceView implements MirrorOps {
     if (region === null || !region.readable || (write && !region.writable)) return EFAULT;
     const from = Math.max(target.first, region.first);
     target.around.at(page, from, Math.min(target.end, region.end));
-    const { first, count } = target.around;
+    const { first } = target.around;
+    const count = this.#missing(page, first, target.around.count);
     const declared = this.#declared(target.region);
     const writes = write || (declared & ACCESS_WRITE) !== 0;
     this.#bring(target, region, first, count, writes, declared);
     return this.#populate(target, page, first, count, write, writes && region.writable);
+  }
+
+  /** What the device has already is left alone: so many pages up to there. */
+  #missing(page: PageIndex, first: PageIndex, count: PageCount): PageCount {
+    const next = this.table.next(page + 1, first + count);
+    return next < 0 ? count : next - first;
   }
 
   /** Gets pages into the device's memory, as far as that is wanted and possible. */
