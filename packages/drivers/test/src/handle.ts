@@ -50,7 +50,7 @@ export class TestHandle implements MirrorOps, Disposable {
     if (request.command === "release" || request.command === "fail-next-allocation")
       return this.run(request.command);
     const address: Address = request.address ?? 0n;
-    if (address < 0n || address % BigInt(PAGE_BYTES) !== 0n) return INVALID;
+    if (typeof address !== "bigint" || address < 0n || address % BigInt(PAGE_BYTES) !== 0n) return INVALID;
     return this.run(
       request.command,
       Number(address / BigInt(PAGE_BYTES)),
