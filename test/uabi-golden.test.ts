@@ -198,7 +198,7 @@ test("the comparison allows what is only more", () => {
     Object.assign(part(d, "range", "fields"), { stride: { type: "u64", since: 2, doc: "It." } });
     Object.assign(part(d, "cause", "values"), { whim: { value: 15, since: 2, doc: "It." } });
     Object.assign(d.objects.queue?.methods ?? {}, {
-      pause: { id: 8, since: 2, doc: "It.", inputs: {}, outputs: {} },
+      pause: { id: 80, since: 2, doc: "It.", inputs: {}, outputs: {} },
     });
   });
   assert.equal(broken, "");

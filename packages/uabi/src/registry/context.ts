@@ -22,6 +22,63 @@ export const CONTEXT_TYPES = {
       swapBytes: { type: "u64", unit: "bytes", doc: "Of the swap file in use now." },
     },
   },
+  "region-traffic": {
+    kind: "struct",
+    since: 1,
+    doc: "What happened to the pages of a region since it was made.",
+    fields: {
+      cpuFaults: { type: "u64", doc: "Page faults of CPUs that were answered." },
+      deviceFaults: { type: "u64", doc: "Page faults of devices that were answered." },
+      faultNs: { type: "u64", unit: "ns", doc: "Time that answering both took." },
+      toDevice: { type: "u64", unit: "pages", doc: "Pages moved to devices." },
+      toHost: { type: "u64", unit: "pages", doc: "Pages moved home from devices." },
+      evicted: {
+        type: "u64",
+        unit: "pages",
+        doc: "Of those, the ones that a device had no room for any more.",
+      },
+      duplicated: { type: "u64", unit: "pages", doc: "Read-only duplicates made." },
+      swappedOut: { type: "u64", unit: "pages", doc: "Cold pages that went to disk." },
+      swappedIn: { type: "u64", unit: "pages", doc: "Pages that came back from there." },
+    },
+  },
+  "region-entry": {
+    kind: "nested",
+    since: 1,
+    doc: "A region of a context, or one that was.",
+    attributes: {
+      name: { id: 1, type: "string", maxBytes: 256, required: true, doc: "What reports call it." },
+      space: { id: 2, type: "u64", required: true, doc: "Handle of its space." },
+      address: { id: 3, type: "u64", required: true, doc: "Its first address." },
+      size: { id: 4, type: "u64", unit: "bytes", required: true, doc: "Its size." },
+      kind: { id: 5, type: "enum", of: "region-kind", required: true, doc: "What its pages come from." },
+      gone: { id: 6, type: "bool", required: true, doc: "Whether it was destroyed." },
+      traffic: {
+        id: 7,
+        type: "struct",
+        of: "region-traffic",
+        required: true,
+        doc: "What happened to its pages.",
+      },
+    },
+  },
+  sample: {
+    kind: "struct",
+    since: 1,
+    doc: "What a context had done by a point of time.",
+    fields: {
+      when: { type: "u64", unit: "ns", doc: "When, by the host's clock." },
+      cpuFaults: { type: "u64", doc: "Page faults of CPUs so far." },
+      deviceFaults: { type: "u64", doc: "Page faults of devices so far." },
+      faultNs: { type: "u64", unit: "ns", doc: "Time that answering them took so far." },
+      movedToDevice: { type: "u64", unit: "pages", doc: "Pages moved to devices so far." },
+      movedToHost: { type: "u64", unit: "pages", doc: "Pages moved home so far." },
+      swappedOut: { type: "u64", unit: "pages", doc: "Pages that went to disk so far." },
+      swappedIn: { type: "u64", unit: "pages", doc: "Pages that came back so far." },
+      residentBytes: { type: "u64", unit: "bytes", doc: "Of the host's memory in use then." },
+      deviceBytes: { type: "u64", unit: "bytes", doc: "Of the memories of all devices in use then." },
+    },
+  },
   "query-value": {
     kind: "nested",
     since: 1,
@@ -159,7 +216,7 @@ export const CONTEXT = {
           id: 2,
           type: "string",
           maxBytes: 4096,
-          doc: "Path of the file that cold pages go to; without it, an unnamed temporary one.",
+          doc: "Folder of the file that cold pages go to, which has no name; without it, the one for temporary files.",
         },
         devices: {
           id: 3,
@@ -167,6 +224,12 @@ export const CONTEXT = {
           item: { type: "string", minBytes: 1, maxBytes: 256 },
           maxCount: 64,
           doc: "Devices to make, such as accel:memory=64MiB.",
+        },
+        swapMax: {
+          id: 7,
+          type: "u64",
+          unit: "bytes",
+          doc: "The most that the file for cold pages may become; 64 GiB without it.",
         },
       },
       outputs: {
@@ -247,8 +310,49 @@ export const CONTEXT = {
       doc: "Closes a context with all that belongs to it: queues are stopped, pages come home, spaces and regions go.",
       inputs: {
         context: { id: 1, type: "handle", of: "context", required: true, doc: "The context." },
+        force: {
+          id: 2,
+          type: "bool",
+          doc: "Also while other threads have regions open, whose memory then stays where it is, without anyone who looks after it; without it, that fails with EBUSY.",
+        },
       },
       outputs: {},
+    },
+    regions: {
+      id: 5,
+      doc: "Lists regions with what happened to their pages, those with the most traffic first; regions that were destroyed are listed too, the last 1024 of them.",
+      inputs: {
+        context: { id: 1, type: "handle", of: "context", required: true, doc: "The context." },
+        limit: { id: 2, type: "u32", min: 1, max: 4096, doc: "The most to list; 256 without it." },
+      },
+      outputs: {
+        regions: {
+          id: 3,
+          type: "array",
+          item: { type: "nested", of: "region-entry" },
+          maxCount: 4096,
+          required: true,
+          doc: "The regions.",
+        },
+        total: { id: 4, type: "u64", required: true, doc: "How many there are, listed or not." },
+      },
+    },
+    timeline: {
+      id: 6,
+      doc: "What the context had done by when: samples at even times, of which older ones are thinned out so that the whole time is covered.",
+      inputs: {
+        context: { id: 1, type: "handle", of: "context", required: true, doc: "The context." },
+      },
+      outputs: {
+        samples: {
+          id: 2,
+          type: "array",
+          item: { type: "struct", of: "sample" },
+          maxCount: 1024,
+          required: true,
+          doc: "The samples, oldest first; the last is of now.",
+        },
+      },
     },
   },
 } as const;

@@ -103,6 +103,12 @@ export const DEVICE = {
           required: true,
           doc: "So many errors an hour isolate it; 0: never.",
         },
+        usedBytesMax: {
+          id: 13,
+          type: "u64",
+          unit: "bytes",
+          doc: "The most of its memory that ever was in use.",
+        },
       },
     },
     control: {

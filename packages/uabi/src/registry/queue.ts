@@ -119,6 +119,23 @@ export const QUEUE = {
       },
       outputs: {},
     },
+    attach: {
+      id: 8,
+      doc: "Lets requests of a queue name a region of its space. Fails with EEXIST when they can already, EINVAL when the region is of another space.",
+      inputs: {
+        queue: { id: 1, type: "handle", of: "queue", required: true, doc: "The queue." },
+        region: { id: 2, type: "handle", of: "region", required: true, doc: "The region." },
+        registration: {
+          id: 3,
+          type: "handle",
+          of: "registration",
+          doc: "The WebAssembly program in whose memory it is to be seen; without it, the device's own address space.",
+        },
+      },
+      outputs: {
+        id: { id: 4, type: "u32", required: true, doc: "How requests name it." },
+      },
+    },
     statistics: {
       id: 7,
       doc: "Counts of what the queue has done.",

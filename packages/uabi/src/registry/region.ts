@@ -42,7 +42,7 @@ export const REGION = {
           type: "string",
           minBytes: 1,
           maxBytes: 4096,
-          doc: "The file; for the kind file only.",
+          doc: "The file; for the kinds file and copy only.",
         },
         offset: {
           id: 6,

@@ -43,11 +43,37 @@ export const REGISTRATION = {
           item: { type: "string", minBytes: 1, maxBytes: 256 },
           maxCount: 256,
           required: true,
-          doc: "Names of the kernels in it; requests name them by their index.",
+          doc: "Names of the kernels in it; `kernel` makes them nameable.",
         },
       },
       outputs: {
         registration: { id: 7, type: "handle", of: "registration", required: true, doc: "The program." },
+        found: {
+          id: 8,
+          type: "array",
+          item: { type: "string", maxBytes: 256 },
+          maxCount: 4096,
+          doc: "Names of all kernels in it.",
+        },
+      },
+    },
+    kernel: {
+      id: 3,
+      doc: "Makes a kernel of a program nameable in requests. Fails with ENOENT when the program has none of that name.",
+      inputs: {
+        registration: { id: 1, type: "handle", of: "registration", required: true, doc: "The program." },
+        name: { id: 2, type: "string", minBytes: 1, maxBytes: 256, required: true, doc: "Its name." },
+        parameters: {
+          id: 3,
+          type: "array",
+          item: { type: "string", minBytes: 1, maxBytes: 256 },
+          maxCount: 64,
+          required: true,
+          doc: "Names of its arguments, in the order in which requests give them.",
+        },
+      },
+      outputs: {
+        kernel: { id: 4, type: "u32", required: true, doc: "How requests name it." },
       },
     },
     destroy: {

@@ -26,6 +26,7 @@ export const TYPES = {
       anonymous: { value: 1, doc: "Zeros, private to the space." },
       shared: { value: 2, doc: "Zeros, shared with other processes that map the same memory." },
       file: { value: 3, doc: "A file; what is written goes back to it." },
+      copy: { value: 4, doc: "A file as it is; what is written stays private to the space." },
     },
   },
   "huge-pages": {
