@@ -131,6 +131,27 @@ export class AccelQueue implements Disposable {
     return { memory: this.memory, doorbell: this.context.driver.doorbell };
   }
 
+  /** Where its rings are in its memory. */
+  get parts(): QueueParts {
+    return this.#parts;
+  }
+
+  /** Requests that the device has seen, or will see, and that are not over. */
+  get inFlight(): number {
+    const submitted = Atomics.load(this.#words, SUBMIT_TAIL) >>> 0;
+    return (submitted - (Atomics.load(this.#words, COMPLETE_TAIL) >>> 0)) >>> 0;
+  }
+
+  /** Cancels a request that has not begun. `false`: it has begun, or is over. Throws ENOENT for one that is not there. */
+  cancel(id: number): boolean {
+    const tail = Atomics.load(this.#words, SUBMIT_TAIL) >>> 0;
+    if ((tail - id - 1) >>> 0 >= this.inFlight)
+      this.#refuse(`Cancelling request ${id} of`, "NO_SUCH_REQUEST", ENOENT, "no such request is in flight");
+    const slot = this.#parts.submissions + (id & (this.shape.depth - 1)) * this.#parts.submissionBytes;
+    const word = (slot >> 2) + S_STATE;
+    return Atomics.compareExchange(this.#words, word, READY, CANCELED) === READY;
+  }
+
   get state(): QueueState {
     return this.#state === STARTED ? "started" : this.#state === INIT ? "init" : "zombie";
   }

@@ -247,7 +247,7 @@ export class SpaceView implements MirrorOps {
     const count = this.#missing(page, first, target.around.count);
     const declared = this.#declared(target.region);
     const writes = write || (declared & ACCESS_WRITE) !== 0;
-    this.#bring(target, region, first, count, writes, declared);
+    this.#bring(target, region, page, first, count, writes, declared);
     return this.#populate(target, page, first, count, write, writes && region.writable);
   }
 
@@ -261,6 +261,7 @@ export class SpaceView implements MirrorOps {
   #bring(
     target: ViewWindow,
     region: Region,
+    page: PageIndex,
     first: PageIndex,
     count: PageCount,
     writes: boolean,
@@ -270,7 +271,7 @@ export class SpaceView implements MirrorOps {
     const { core } = this.space;
     const reads = !writes && (declared === ACCESS_READ || declared === 0);
     const duplicate =
-      reads && (target.advice === "duplicate" || (target.advice === "auto" && this.#isHot(first, count)));
+      reads && (target.advice === "duplicate" || (target.advice === "auto" && this.#isHot(page)));
     core.migrate({
       space: this.space,
       first,
@@ -281,12 +282,13 @@ export class SpaceView implements MirrorOps {
     });
   }
 
-  /** Whether a CPU brought the first page home a moment ago: it would want it back soon. */
-  #isHot(first: PageIndex, _count: PageCount): boolean {
-    const chunk = this.space.table.at(first);
+  /** Whether a CPU brought a page home from here a moment ago: it would want it back soon. */
+  #isHot(page: PageIndex): boolean {
+    const chunk = this.space.table.at(page);
     if (chunk === null) return false;
-    const index = first - chunk.first;
-    if (((chunk.why[index] ?? 0) & 0xff) !== CAUSE.cpuFault) return false;
+    const index = page - chunk.first;
+    const why = chunk.why[index] ?? 0;
+    if ((why & 0xff) !== CAUSE.cpuFault || why >> 8 !== this.memory.memory.place) return false;
     const now = this.space.core.host.now();
     return now - chunk.when(index, now) < HOT_FOR;
   }
