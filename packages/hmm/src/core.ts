@@ -58,6 +58,8 @@ export class Core {
   readonly #migrations: Migration[] = [];
   /** Migrations that are between their first and their last step. */
   migrating = 0;
+  /** Told of each migration that moved something, before it ends. Must not fault, migrate or throw. */
+  onMoved: ((migration: Migration) => void) | null = null;
 
   constructor(host: Host) {
     this.host = host;

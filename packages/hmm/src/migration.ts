@@ -421,6 +421,7 @@ export class Migration {
   /** Step 5: puts back what did not move, gives up what moved away, and ends the migration. */
   finalize(): void {
     this.#expectStage(COMMITTED, "Finalizing a migration");
+    if (this.core.onMoved !== null && this.movedCount > 0) this.core.onMoved(this);
     settle(this);
     this.#stage = IDLE;
     this.core.migrating--;

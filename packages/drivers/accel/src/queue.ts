@@ -1,7 +1,7 @@
 import { HmsError } from "@hms/topology";
 import type { Attachment } from "./attachment.ts";
 import type { QueueMapping, QueueState } from "./client.ts";
-import { codeName, EBUSY, ECANCELED, EINVAL, EIO, ENXIO, WHY, type Why } from "./code.ts";
+import { codeName, EBUSY, ECANCELED, EINVAL, EIO, ENOENT, ENXIO, WHY, type Why } from "./code.ts";
 import type { AccelContext } from "./context.ts";
 import { Details } from "./details.ts";
 import {
@@ -10,6 +10,7 @@ import {
   C_RAN,
   C_WAITED,
   C_WHY,
+  CANCELED,
   COMPLETE_TAIL,
   COMPLETION_BYTES,
   DEVICE,
@@ -41,7 +42,9 @@ import {
   partsOf,
   type QueueParts,
   type QueueShape,
+  READY,
   S_ID,
+  S_STATE,
   STARTED,
   STATE,
   STOP_PUT,
