@@ -18,11 +18,11 @@ export const headers: readonly string[] = [
   "linux/fcntl.h",
   "linux/fadvise.h",
   "linux/eventfd.h",
+  "linux/eventpoll.h",
   "linux/prctl.h",
   "linux/errno.h",
   "linux/resource.h",
   "linux/mempolicy.h",
-  "asm/poll.h",
   "asm/unistd.h",
 ];
 
@@ -77,7 +77,9 @@ export const constants: readonly string[] = [
   ...prefixed("F_", "GETFL SETFL GETFD"),
   ...prefixed("POSIX_FADV_", "NORMAL RANDOM SEQUENTIAL WILLNEED DONTNEED NOREUSE"),
   ...prefixed("EFD_", "CLOEXEC NONBLOCK SEMAPHORE"),
-  ...prefixed("POLL", "IN OUT ERR HUP NVAL"),
+  ...prefixed("EPOLL", "IN ERR HUP"),
+  "EPOLL_CLOEXEC",
+  "EPOLL_CTL_ADD",
   "PR_SET_VMA",
   "PR_SET_VMA_ANON_NAME",
   "PRIO_PROCESS",
@@ -172,5 +174,5 @@ export const structs: readonly Struct[] = [
       ...same("category_inverted", "category_mask", "category_anyof_mask", "return_mask"),
     },
   },
-  { name: "pollfd", type: "struct pollfd", since: null, fields: same("fd", "events", "revents") },
+  { name: "epollEvent", type: "struct epoll_event", since: null, fields: same("events", "data") },
 ];

@@ -62,7 +62,12 @@ export function ask(folder: string, triplet: string): Values | null {
     const source = join(work, "say.c");
     writeFileSync(source, program());
     const flags = ["-S", "-O1", "-nostdinc", "-ffreestanding", "-w", "-isystem", own, "-isystem", folder];
-    const run = spawnSync("gcc", [...flags, "-o", "-", source], { encoding: "utf8", maxBuffer: 1 << 26 });
+    // Some layouts depend on the macro that names the architecture.
+    const machine = triplet.startsWith("aarch64") ? ["-U__x86_64__", "-D__aarch64__"] : [];
+    const run = spawnSync("gcc", [...flags, ...machine, "-o", "-", source], {
+      encoding: "utf8",
+      maxBuffer: 1 << 26,
+    });
     if (run.error !== undefined || run.status !== 0) {
       throw new Error(`gcc on the headers in ${folder}: ${run.error?.message ?? run.stderr}`);
     }

@@ -26,12 +26,19 @@ export class Around {
   readonly #size = new Uint16Array(STREAMS);
   #next = 0;
   #stream = 0;
+  /** Windows of so many pages, aligned to it, whatever the accesses are; 0: by the accesses. */
+  fixed: PageCount = 0;
   /** The window that `at` found. */
   first: PageIndex = 0;
   count: PageCount = 1;
 
   /** The window of a fault at `page`, within `begin` to `end` and of `most` pages. */
   at(page: PageIndex, begin: PageIndex, end: PageIndex, most: PageCount): void {
+    if (this.fixed > 0) {
+      this.first = Math.max(begin, page - (page % this.fixed));
+      this.count = Math.min(end, page - (page % this.fixed) + this.fixed) - this.first;
+      return;
+    }
     for (let stream = 0; stream < STREAMS; stream++) {
       if (page === this.#high[stream]) {
         this.#forward(stream, page, end, most);
@@ -67,7 +74,7 @@ export class Around {
   cut(end: PageIndex): void {
     if (end <= this.first || end >= this.first + this.count) return;
     this.count = end - this.first;
-    this.#high[this.#stream] = end;
+    if (this.fixed === 0) this.#high[this.#stream] = end;
   }
 
   #keep(stream: number, first: PageIndex, count: PageCount, size: PageCount): void {

@@ -182,13 +182,14 @@ export class CachedFile {
   /** Writes back what was written, in runs, and leaves it mapped. Throws ENOSPC, EIO. Returns pages written. */
   sync(): PageCount {
     if (this.#source === null || !this.#writable) return 0;
-    const table = this.host.core.memories.host;
-    writtenIn(this.#shownAt * PAGE_BYTES, this.pages * PAGE_BYTES, (address, bytes) => {
-      const first = address / PAGE_BYTES - this.#shownAt;
-      for (let page = first; page < first + bytes / PAGE_BYTES; page++) {
-        if (this.frameOf(page) !== NO_FRAME) table.set(this.frameOf(page), WRITTEN);
-      }
-    });
+    const found = writtenIn(
+      this.#shownAt * PAGE_BYTES,
+      this.pages * PAGE_BYTES,
+      (address, bytes) => this.#noteWritten(address / PAGE_BYTES - this.#shownAt, bytes / PAGE_BYTES),
+      true,
+    );
+    // Without the kernel's help every page that is there counts as written.
+    if (found < 0) this.#noteWritten(0, this.pages);
     let written = 0;
     for (let page = 0; page < this.pages; ) {
       let count = 0;
@@ -204,6 +205,12 @@ export class CachedFile {
     }
     this.#expectWritten(this.#source.fsync());
     return written;
+  }
+
+  #noteWritten(first: PageIndex, count: PageCount): void {
+    for (let page = first; page < first + count; page++) {
+      if (this.frameOf(page) !== NO_FRAME) this.host.core.memories.host.set(this.frameOf(page), WRITTEN);
+    }
   }
 
   #isWritten(page: PageIndex): boolean {

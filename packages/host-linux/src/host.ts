@@ -151,6 +151,8 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   readonly zeroPages: boolean;
   /** The window of the CPU's touch that is being answered; null when there is none. */
   window: Around | null = null;
+  /** Touches wait for pages that devices have for themselves. */
+  anyWaiting = false;
   /** What was brought in was put where it was touched, and who waited there is awake. */
   answered = false;
   readonly #window = { first: 0, end: 0 };

@@ -19,6 +19,9 @@ const FAULTS_MAX = 4096;
 /** How long the kernel thread sleeps at most, so that it looks at the clock sometimes: milliseconds. */
 const SLEEP_MS = 200;
 
+/** How long it sleeps while a touch waits for a device to give a page back. */
+const RETRY_MS = 1;
+
 /** What the loop serves beside faults. */
 export interface LoopService {
   /** Does what is there to be done without waiting; how many things it did. */
@@ -91,27 +94,35 @@ export class KernelLoop {
     this.#host.onBusy = null;
   }
 
+  /** One look at everything. The only system calls of a turn without work are those that find out that there is none. */
   #turn(): void {
     if (this.#heartbeat !== null) Atomics.add(this.#heartbeat, 0, 1);
-    let worked = 0;
-    for (const uffd of this.#uffds) worked += this.#read(uffd);
+    const ready = this.#service.poll() > 0 ? this.#waiter.wait(0) : this.#sleep();
+    if (ready > 0) {
+      for (const [i, uffd] of this.#uffds.entries()) if (this.#waiter.ready(i) !== 0) this.#read(uffd);
+      if (this.#waiter.ready(this.#uffds.length) !== 0) this.#wake.drain();
+    }
     this.#flush();
-    worked += this.#service.poll();
-    if (worked === 0) this.#idle();
+    if (this.#host.anyWaiting) this.#retry();
   }
 
-  #idle(): void {
-    if (this.#placement.spin(this.#waiter)) return;
+  /** Sleeps until there is something; how many descriptors are ready. */
+  #sleep(): number {
+    if (this.#placement.spin(this.#waiter)) return this.#waiter.wait(0);
     this.#service.sleeping(true);
     // Whoever added something before it knew that we sleep has not signalled.
-    if (this.#service.poll() === 0 && !this.#stopping) {
-      if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 1, 1);
-      if (this.#waiter.wait(SLEEP_MS) === 0) this.#placement.idle();
-      if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 1, 0);
-    }
+    const idle = this.#service.poll() === 0 && !this.#stopping;
+    if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 1, 1);
+    const ready = this.#waiter.wait(idle ? (this.#host.anyWaiting ? RETRY_MS : SLEEP_MS) : 0);
+    if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 1, 0);
     this.#service.sleeping(false);
-    this.#wake.drain();
-    for (const owner of this.#waiting()) owner.retry();
+    if (ready === 0 && idle) this.#placement.idle();
+    return ready;
+  }
+
+  #retry(): void {
+    this.#host.anyWaiting = false;
+    for (const region of this.#waiting()) region.retry();
   }
 
   #waiting(): LinuxRegion[] {

@@ -35,6 +35,16 @@ const frames = new Uint32Array(HUGE_PAGES);
 /** What is behind a region of the program: private pages, or a memfd that is shared or stands for a file. */
 export type RegionBacking = "private" | "shared" | "file";
 
+/** What `LinuxSpace.map` gives a region. */
+export interface RegionInit {
+  readonly id: number;
+  readonly backing: RegionBacking;
+  readonly name: string;
+  readonly first: PageIndex;
+  readonly pages: PageCount;
+  readonly file: CachedFile | null;
+}
+
 /** A range of the program's addresses that the host answers for. */
 export class LinuxRegion {
   readonly host: LinuxHost;
@@ -56,24 +66,7 @@ export class LinuxRegion {
   /** Touches that have to wait: of pages that a device has for itself right now. */
   readonly waiting: { page: PageIndex; write: boolean; protectedPage: boolean }[] = [];
 
-  constructor(
-    host: LinuxHost,
-    space: Space,
-    options: Omit<
-      LinuxRegion,
-      | "host"
-      | "space"
-      | "around"
-      | "missing"
-      | "writes"
-      | "waiting"
-      | "serve"
-      | "open"
-      | "uffd"
-      | "address"
-      | "retry"
-    >,
-  ) {
+  constructor(host: LinuxHost, space: Space, options: RegionInit) {
     this.host = host;
     this.space = space;
     this.id = options.id;
@@ -87,6 +80,12 @@ export class LinuxRegion {
 
   get address(): number {
     return this.first * PAGE_BYTES;
+  }
+
+  /** How many pages a fault brings in: always so many (1 to 512), or 0: as the accesses suggest. */
+  setWindow(pages: PageCount): void {
+    this.missing.fixed = pages;
+    this.writes.fixed = pages;
   }
 
   /**
@@ -105,6 +104,7 @@ export class LinuxRegion {
     host.window = null;
     if (outcome === EAGAIN) {
       this.waiting.push({ page, write, protectedPage });
+      host.anyWaiting = true;
       return;
     }
     this.#finish(outcome, page, write, begun);

@@ -17,8 +17,13 @@ export class Slots implements Disposable {
   readonly #used: Uint16Array;
   readonly #filled: Uint16Array;
   readonly #taken: Uint8Array;
-  /** Blocks that were used and are empty again. */
-  readonly #empty: number[] = [];
+  /**
+   * Blocks that were used and are empty again: those that held small pages, whose page table stays, and those that
+   * held huge ones only, into which a huge page can move whole.
+   */
+  readonly #emptySmall: number[] = [];
+  readonly #emptyHuge: number[] = [];
+  readonly #small: Uint8Array;
   #fresh = 0;
   #open = NONE;
   #search = 0;
@@ -37,6 +42,7 @@ export class Slots implements Disposable {
     this.#used = new Uint16Array(blocks);
     this.#filled = new Uint16Array(blocks);
     this.#taken = new Uint8Array(blocks * HUGE_PAGES);
+    this.#small = new Uint8Array(blocks);
   }
 
   /** The bytes of a slot; only of one that holds a page. */
@@ -54,10 +60,12 @@ export class Slots implements Disposable {
   take(count: PageCount): PageIndex {
     let block = this.#open;
     if (block === NONE || (this.#filled[block] ?? 0) + count > HUGE_PAGES) {
-      block = this.#emptyBlock();
-      if (block === NONE) return this.#search1(count);
+      const huge = count === HUGE_PAGES;
+      block = this.#emptyBlock(huge);
+      if (block === NONE) return this.#gap(count);
       // A whole block leaves the open one open.
-      if (count < HUGE_PAGES) this.#open = block;
+      if (!huge) this.#open = block;
+      if (!huge) this.#small[block] = 1;
     }
     const at = this.#filled[block] ?? 0;
     this.#filled[block] = at + count;
@@ -67,14 +75,15 @@ export class Slots implements Disposable {
     return this.first + index;
   }
 
-  #emptyBlock(): number {
-    const again = this.#empty.pop();
+  #emptyBlock(huge: boolean): number {
+    const again = huge ? this.#emptyHuge.pop() : this.#emptySmall.pop();
     if (again !== undefined) return again;
-    return this.#fresh < this.#used.length ? this.#fresh++ : NONE;
+    if (this.#fresh < this.#used.length) return this.#fresh++;
+    return (huge ? this.#emptySmall.pop() : this.#emptyHuge.pop()) ?? NONE;
   }
 
   /** Every block has been opened: looks for a gap. */
-  #search1(count: PageCount): PageIndex {
+  #gap(count: PageCount): PageIndex {
     const { length } = this.#taken;
     for (let looked = 0; looked < length; looked++) {
       const index = (this.#search + looked) % length;
@@ -84,6 +93,7 @@ export class Slots implements Disposable {
       if (run < count) continue;
       this.#search = index + count;
       const block = Math.floor(index / HUGE_PAGES);
+      this.#small[block] = 1;
       this.#used[block] = (this.#used[block] ?? 0) + count;
       this.#taken.fill(1, index, index + count);
       return this.first + index;
@@ -102,7 +112,7 @@ export class Slots implements Disposable {
       this.#used[block] = used;
       if (used === 0 && (this.#filled[block] ?? 0) > 0) {
         this.#filled[block] = 0;
-        if (block !== this.#open) this.#empty.push(block);
+        if (block !== this.#open) (this.#small[block] === 1 ? this.#emptySmall : this.#emptyHuge).push(block);
       }
       index = stop;
     }

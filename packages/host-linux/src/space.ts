@@ -101,6 +101,8 @@ export class LinuxSpace {
     const mapping = Mapping.reserve(pages * PAGE_BYTES, {
       align: HUGE_PAGES * PAGE_BYTES,
       name: `hms ${name}`,
+      // Else the kernel makes a table for small pages at the first touch, into which no huge page can move.
+      huge: options.huge ?? true,
       noReserve: true,
     });
     const first = mapping.address / PAGE_BYTES;

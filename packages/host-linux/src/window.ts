@@ -107,7 +107,12 @@ export class DeviceWindow implements Disposable {
     } else {
       this.#mapping =
         options.at === undefined
-          ? Mapping.reserve(pages * PAGE_BYTES, { align: HUGE_PAGES * PAGE_BYTES, name, noReserve: true })
+          ? Mapping.reserve(pages * PAGE_BYTES, {
+              align: HUGE_PAGES * PAGE_BYTES,
+              name,
+              huge: true,
+              noReserve: true,
+            })
           : null;
     }
     const address = this.#mapping?.address ?? options.at ?? 0;

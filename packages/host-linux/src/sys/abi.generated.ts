@@ -137,11 +137,11 @@ export const POSIX_FADV_NOREUSE = 5;
 export const EFD_CLOEXEC = 0x80000;
 export const EFD_NONBLOCK = 2048;
 export const EFD_SEMAPHORE = 1;
-export const POLLIN = 1;
-export const POLLOUT = 4;
-export const POLLERR = 8;
-export const POLLHUP = 16;
-export const POLLNVAL = 32;
+export const EPOLLIN = 1;
+export const EPOLLERR = 8;
+export const EPOLLHUP = 16;
+export const EPOLL_CLOEXEC = 0x80000;
+export const EPOLL_CTL_ADD = 1;
 export const PR_SET_VMA = 0x53564d41;
 export const PR_SET_VMA_ANON_NAME = 0;
 export const PRIO_PROCESS = 0;
@@ -316,10 +316,9 @@ export const pmScanArg = {
   return_mask: 88,
 } as const;
 
-/** `struct pollfd` */
-export const pollfd = {
-  bytes: 8,
-  fd: 0,
-  events: 4,
-  revents: 6,
+/** `struct epoll_event` */
+export const epollEvent = {
+  bytes: onArm ? 16 : 12,
+  events: 0,
+  data: onArm ? 8 : 4,
 } as const;

@@ -61,9 +61,11 @@ export const fsync: (fd: number) => number = library.func("int fsync(int)");
 /** Returns the error itself (positive) and leaves errno alone, as POSIX has it. */
 export const fadvise: (fd: number, offset: ByteCount, bytes: ByteCount, advice: number) => number =
   library.func("int posix_fadvise64(int, int64_t, int64_t, int)");
-export const ppoll: (fds: Address, count: number, timeout: Address, mask: Address) => number = library.func(
-  "int ppoll(uint64_t, uint64_t, uint64_t, uint64_t)",
-);
+export const epollCreate: (flags: number) => number = library.func("int epoll_create1(int)");
+export const epollCtl: (epoll: number, operation: number, fd: number, event: Address) => number =
+  library.func("int epoll_ctl(int, int, int, uint64_t)");
+export const epollWait: (epoll: number, events: Address, most: number, timeoutMs: number) => number =
+  library.func("int epoll_wait(int, uint64_t, int, int)");
 export const prctl: (option: number, a: number, b: number, c: number, text: string) => number = library.func(
   "int prctl(int, uint64_t, uint64_t, uint64_t, const char*)",
 );

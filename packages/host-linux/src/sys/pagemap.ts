@@ -121,6 +121,8 @@ const WRITTEN: ScanQuery = {
   required: abi.PAGE_IS_PRESENT | abi.PAGE_IS_WRITTEN,
   returned: abi.PAGE_IS_WRITTEN,
 };
+const HUGE: ScanQuery = { required: abi.PAGE_IS_HUGE, returned: abi.PAGE_IS_HUGE };
+const WRITTEN_AND_PROTECT: ScanQuery = { ...WRITTEN, protect: true };
 /** Write-protected and not there: the mark that shared memory keeps of a protected page when it is unmapped. */
 const MARKERS: ScanQuery = {
   required: abi.PAGE_IS_SWAPPED | abi.PAGE_IS_WRITTEN,
@@ -151,22 +153,31 @@ export function zeroPagesIn(address: Address, bytes: ByteCount): number {
   return scanner().count(address, bytes, ZEROS);
 }
 
+/** Pages of a range that are mapped as parts of huge pages, or a negative errno. */
+export function hugePagesIn(address: Address, bytes: ByteCount): number {
+  return scanner().count(address, bytes, HUGE);
+}
+
 /** Pages of a range of shared memory that were unmapped while write-protected, or a negative errno. */
 export function markersIn(address: Address, bytes: ByteCount): number {
   return scanner().count(address, bytes, MARKERS);
 }
 
-/** Tells each range of pages that are there and not write-protected: how many ranges, or a negative errno. */
+/**
+ * Tells each range of pages that are there and not write-protected: how many ranges, or a negative errno. `protect`:
+ * they are write-protected in the same step, so that the next call tells what was written since.
+ */
 export function writtenIn(
   address: Address,
   bytes: ByteCount,
   each: (address: Address, bytes: ByteCount) => void,
+  protect = false,
 ): number {
   const scan = scanner();
   const end = address + bytes;
   let ranges = 0;
   for (let at = address; at < end; at = scan.walkEnd) {
-    const found = scan.scan(at, end - at, WRITTEN);
+    const found = scan.scan(at, end - at, protect ? WRITTEN_AND_PROTECT : WRITTEN);
     if (found < 0) return found;
     for (let i = 0; i < found; i++) each(scan.start(i), scan.end(i) - scan.start(i));
     ranges += found;

@@ -3,14 +3,10 @@ import { orThrow } from "./errno.ts";
 import * as libc from "./libc.ts";
 import { Scratch } from "./scratch.ts";
 
-const { pollfd } = abi;
+const { epollEvent } = abi;
 
 /** Descriptors that one Waiter waits for, at most. */
 export const WAITER_FDS_MAX = 64;
-
-const WAITER_TIMEOUT = 1024;
-const NS_PER_MS = 1e6;
-const NS_PER_S = 1e9;
 
 /** A bell between threads: rung by any, heard by who polls its descriptor. Ringing twice is ringing once. */
 export class EventFd implements Disposable {
@@ -68,42 +64,60 @@ export class EventFd implements Disposable {
   }
 }
 
-/** Waits until one of a fixed set of descriptors can be read, without allocating. */
+/** Waits until one of a fixed set of descriptors can be read, without allocating. They must stay open for as long. */
 export class Waiter implements Disposable {
   readonly #scratch = new Scratch();
+  readonly #epoll: number;
   readonly #count: number;
+  readonly #ready: Uint8Array;
   #open = true;
 
+  /** Throws `NO_DESCRIPTOR`, RangeError. */
   constructor(fds: readonly number[]) {
     if (fds.length > WAITER_FDS_MAX) {
       throw new RangeError(`A Waiter takes up to ${WAITER_FDS_MAX} descriptors, not ${fds.length}.`);
     }
+    const remedy = "close descriptors, or raise the limit (ulimit -n)";
+    const made = libc.epollCreate(abi.EPOLL_CLOEXEC);
+    this.#epoll = orThrow(
+      made === -1 ? libc.failed() : made,
+      "NO_DESCRIPTOR",
+      "Making an epoll failed",
+      remedy,
+    );
     this.#count = fds.length;
-    for (const [i, fd] of fds.entries()) {
-      this.#scratch.signed[(i * pollfd.bytes + pollfd.fd) >>> 2] = fd;
-      this.#scratch.octets[i * pollfd.bytes + pollfd.events] = abi.POLLIN;
-    }
+    this.#ready = new Uint8Array(fds.length);
+    for (const [i, fd] of fds.entries()) this.#add(i, fd);
+  }
+
+  #add(i: number, fd: number): void {
+    this.#scratch.words[epollEvent.events >>> 2] = abi.EPOLLIN;
+    this.#scratch.words[epollEvent.data >>> 2] = i;
+    if (libc.epollCtl(this.#epoll, abi.EPOLL_CTL_ADD, fd, this.#scratch.address) === 0) return;
+    const errno = libc.failed();
+    this.close();
+    orThrow(errno, "NO_DESCRIPTOR", `Waiting for descriptor ${fd} failed`, "give one that is open");
   }
 
   /**
-   * Sleeps until a descriptor is ready or `timeoutMs` is over (fractions count; negative: for ever). Answers how many
-   * are ready, 0 after the time or a signal, or a negative errno.
+   * Sleeps until a descriptor is ready or `timeoutMs` is over (rounded up to whole ones; negative: for ever). Answers
+   * how many are ready, 0 after the time or a signal, or a negative errno.
    */
   wait(timeoutMs: number): number {
-    let timeout = 0;
-    if (timeoutMs >= 0) {
-      const ns = timeoutMs * NS_PER_MS;
-      const seconds = Math.floor(ns / NS_PER_S);
-      this.#scratch.put(WAITER_TIMEOUT, seconds);
-      this.#scratch.put(WAITER_TIMEOUT + 8, Math.floor(ns - seconds * NS_PER_S));
-      timeout = this.#scratch.address + WAITER_TIMEOUT;
+    const { address, words } = this.#scratch;
+    this.#ready.fill(0);
+    const found = libc.epollWait(this.#epoll, address, Math.max(1, this.#count), Math.ceil(timeoutMs));
+    if (found < 0) {
+      const errno = libc.failed();
+      return errno === -abi.EINTR ? 0 : errno;
     }
-    const ready = libc.ppoll(this.#scratch.address, this.#count, timeout, 0);
-    if (ready >= 0) return ready;
-    const errno = libc.failed();
-    if (errno !== -abi.EINTR) return errno;
-    for (let i = 0; i < this.#count; i++) this.#clear(i);
-    return 0;
+    for (let k = 0; k < found; k++) {
+      const at = k * epollEvent.bytes;
+      this.#ready[words[(at + epollEvent.data) >>> 2] as number] = words[
+        (at + epollEvent.events) >>> 2
+      ] as number;
+    }
+    return found;
   }
 
   /** As `wait`, but never sleeps: asks again and again, `times` times at most. */
@@ -113,19 +127,15 @@ export class Waiter implements Disposable {
     return ready;
   }
 
-  /** `POLL*` bits of the descriptor at this place in the list, as the last wait left them. */
+  /** `EPOLL*` bits of the descriptor at this place in the list, as the last wait left them. */
   ready(i: number): number {
-    const at = i * pollfd.bytes + pollfd.revents;
-    return (this.#scratch.octets[at] as number) | ((this.#scratch.octets[at + 1] as number) << 8);
-  }
-
-  #clear(i: number): void {
-    this.#scratch.octets.fill(0, i * pollfd.bytes + pollfd.revents, i * pollfd.bytes + pollfd.revents + 2);
+    return this.#ready[i] ?? 0;
   }
 
   close(): void {
     if (!this.#open) return;
     this.#open = false;
+    libc.close(this.#epoll);
     this.#scratch[Symbol.dispose]();
   }
 
