@@ -355,6 +355,11 @@ export class AccelDriver implements Disposable {
     }
   }
 
+  /** Whether something is ending: then it wants to be polled every millisecond, to see when it has. */
+  get impatient(): boolean {
+    return !this.#ended && (this.#thread.ending || this.#someoneStops());
+  }
+
   /** As `poll`, from within what may be called by it. */
   settle(): void {
     this.poll();
