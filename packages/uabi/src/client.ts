@@ -139,7 +139,7 @@ class Calls {
         ? null
         : {
             path,
-            offset: (values["~offset"] as number | undefined) ?? 0,
+            offset: (values["~offset"] as number | undefined) ?? null,
             expected: (values["~expected"] as string | undefined) ?? "",
           };
     const code = (values["~code"] as string | undefined) ?? "UNKNOWN";

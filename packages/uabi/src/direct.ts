@@ -17,12 +17,12 @@ export function directTransport<R extends Registry>(
   peer: Peer = THIS_PROCESS,
 ): SyncTransport & AsyncTransport {
   const waiting = new Map<number, (answer: Uint8Array) => void>();
-  let answer: Uint8Array | null = null;
-  let calling = false;
+  /** What the innermost call waits for: a handler may itself call. */
+  let calling: { answer: Uint8Array | null } | null = null;
   let lastId = 0;
   const connection = service.connect(peer, (message) => {
-    if (calling) {
-      answer = message;
+    if (calling !== null) {
+      calling.answer = message;
       return;
     }
     const id = idOf(message);
@@ -37,15 +37,16 @@ export function directTransport<R extends Registry>(
   return {
     call(request) {
       expectOpen(connection.closed);
-      answer = null;
-      calling = true;
+      const outer = calling;
+      const own: { answer: Uint8Array | null } = { answer: null };
+      calling = own;
       try {
         connection.receive(request);
       } finally {
-        calling = false;
+        calling = outer;
       }
-      if (answer === null) throw answersLater();
-      return answer;
+      if (own.answer === null) throw answersLater();
+      return own.answer;
     },
     send(request) {
       return new Promise((resolve) => {

@@ -26,7 +26,7 @@ export { InterfaceError } from "./refusal.ts";
 export { CORE, type CoreRegistry } from "./registry/core.ts";
 export { RingClient, type RingClientOptions } from "./ring/client.ts";
 export { RingServer } from "./ring/server.ts";
-export { createRing } from "./ring/words.ts";
+export { closeRing, createRing } from "./ring/words.ts";
 export {
   type Call,
   type Connection,

@@ -30,8 +30,8 @@ export const REFUSAL: AttributesSpec = {
 export interface Place {
   /** Ids of attributes from the outside in; an index in an array has its highest bit set. */
   readonly path: readonly number[];
-  /** Bytes from the start of the request to the attribute's header. */
-  readonly offset: number;
+  /** Bytes from the start of the request to the attribute's header; null when a handler blamed it. */
+  readonly offset: number | null;
   /** What was expected there. */
   readonly expected: string;
 }

@@ -1,9 +1,11 @@
 // The rules of docs/concepts/interface.md, each by its number. Messages are made by hand where no client would send them.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { HmsError } from "@hms/topology";
 import { syncClient } from "./client.ts";
 import { Decoder } from "./decoder.ts";
 import { directTransport } from "./direct.ts";
+import type { Handle } from "./infer.ts";
 import { Plans } from "./plan.ts";
 import { InterfaceError } from "./refusal.ts";
 import { CORE } from "./registry/core.ts";
@@ -365,6 +367,66 @@ describe("rule 7: what there is can be found out", () => {
       values["~message"],
       "thing.take failed: attribute boxes[0].inner.depth was refused: it has 8 bytes instead of 4; expected is u32.",
     );
+  });
+});
+
+describe("rule 7: a handler", () => {
+  test("rule 7: can blame an input", () => {
+    const service = new Service(CORE).on({
+      space: {
+        advise(_, call) {
+          throw call.blame("range", new HmsError("BAD_RANGE", "EFAULT", "The range is in no region."));
+        },
+      },
+    });
+    const advise = syncClient(CORE, directTransport(service)).space.advise as (input: object) => void;
+    const input = { space: 1, range: { first: 1, count: 1 }, advice: "cold" };
+    assert.throws(() => advise(input), {
+      code: "BAD_RANGE",
+      errno: "EFAULT",
+      path: [2],
+      offset: null,
+      expected: "struct range",
+    });
+  });
+
+  test("rule 7: that is at fault is named, and its client gets EIO", () => {
+    const handlers = [
+      () => Promise.resolve({}),
+      () => ({ moved: 1 }),
+      () => ({ moved: -1, left: 0, kept: [] }),
+      () => ({ moved: 1, left: 0, kept: [{ first: 0, count: 1, reason: "whim" }] }),
+      () => {
+        throw new TypeError("undefined is not a function");
+      },
+    ];
+    for (const migrate of handlers) {
+      const service = new Service(CORE).on({ space: { migrate: migrate as never } });
+      const run = syncClient(CORE, directTransport(service)).space.migrate as (input: object) => void;
+      const input = { space: 1, range: { first: 1, count: 1 }, target: "host" };
+      assert.throws(() => run(input), {
+        code: "HANDLER_FAULT",
+        errno: "EIO",
+        message: /fault of the service/,
+      });
+    }
+  });
+
+  test("rule 7: can call the service itself", () => {
+    const service = new Service(CORE);
+    const client = syncClient(CORE, directTransport(service));
+    service.on({
+      space: {
+        statistics: () => ({ statistics: { regions: 1, mapped: 2, resident: 3, device: 4, swapped: 5 } }),
+      },
+      events: {
+        subscribe({ mask }) {
+          const { statistics } = client.space.statistics({ space: 1 as Handle<"space"> });
+          return { events: (mask + statistics.swapped) as Handle<"events"> };
+        },
+      },
+    });
+    assert.equal(client.events.subscribe({ context: 1 as Handle<"context">, mask: 2 }).events, 7);
   });
 });
 

@@ -18,11 +18,13 @@ type AnyHandler = (input: Values, call: Call) => unknown;
 export const LATER_MAX = 4096;
 
 /** What a handler knows of the request besides its inputs. */
-export interface Call<Out = Values> {
+export interface Call<Out = Values, In = Values> {
   /** Who asks. The same object for every request of one connection. */
   readonly peer: Peer;
   /** An answer to be given later; the handler returns it. */
   later(): Later<Out>;
+  /** The error with the input that it is about, for the handler to throw: the client sees its path. */
+  blame(input: keyof In & string, error: HmsError): InterfaceError;
 }
 
 type Result<Out> = Out | Later<Out> | (Record<never, never> extends Out ? undefined : never);
@@ -35,7 +37,7 @@ export type Handler<
   R extends Registry,
   O extends keyof R["objects"],
   M extends keyof R["objects"][O]["methods"],
-> = (input: Received<R, O, M>, call: Call<Output<R, O, M>>) => Result<Output<R, O, M>>;
+> = (input: Received<R, O, M>, call: Call<Output<R, O, M>, Received<R, O, M>>) => Result<Output<R, O, M>>;
 
 /** Handlers of methods by object and method. A method without a handler is not known. */
 export type Handlers<R extends Registry> = {
@@ -198,8 +200,12 @@ export class Service<R extends Registry> {
       const result = handler(input, {
         peer: connection.peer,
         later: () => this.#later(origin),
+        blame: (name, error) => blamed(origin.plan, name, error),
       });
-      if (!(result instanceof Later)) this.#answer(origin, (result ?? {}) as Values);
+      if (result instanceof Later) return;
+      if (result instanceof Promise)
+        throw new TypeError("it returned a promise; call.later() is for what takes time");
+      this.#answer(origin, (result ?? {}) as Values);
     } catch (error) {
       this.#handlerFailed(origin, error);
     }
@@ -244,7 +250,7 @@ export class Service<R extends Registry> {
     const known = HmsError.is(error) && error.errno !== "EPROTONOSUPPORT" ? error : fault(plan, error);
     const own = known instanceof InterfaceError ? known : null;
     const place =
-      own?.path == null ? null : { path: own.path, offset: own.offset ?? 0, expected: own.expected ?? "" };
+      own?.path == null ? null : { path: own.path, offset: own.offset, expected: own.expected ?? "" };
     this.#fail(
       connection,
       keyOf(plan.objectId, plan.methodId),
@@ -376,6 +382,14 @@ function optional(attribute: AttributePlan): AttributePlan {
   return { ...attribute, required: false };
 }
 
+/** An error of a handler as one of an input. */
+function blamed(plan: MethodPlan, name: string, error: HmsError): InterfaceError {
+  const attribute = plan.inputs.attributes.find((one) => one.name === name);
+  if (attribute === undefined) throw new Error(`${plan.object}.${plan.method} has no input ${name}.`);
+  const place = { path: [attribute.id], offset: null, expected: attribute.expected };
+  return new InterfaceError(error.code, error.errno, error.message, place);
+}
+
 function badMessage(why: string, expected: string): Refusal {
   const message = `the message was refused: ${why}; expected is ${expected}.`;
   return new Refusal("BAD_MESSAGE", "EINVAL", message, { path: [], offset: 0, expected });
@@ -414,7 +428,7 @@ function said({ code, errno, message, place }: Failure, textMax: number): Values
     "~errno": errno ?? undefined,
     "~message": shortened(message, textMax),
     "~path": place?.path,
-    "~offset": place?.offset,
+    "~offset": place?.offset ?? undefined,
     "~expected": place === null ? undefined : shortened(place.expected, SHORT_TEXT_MAX),
   };
 }

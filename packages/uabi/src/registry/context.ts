@@ -5,7 +5,7 @@ export const CONTEXT_TYPES = {
     doc: "What a context has done since it was opened.",
     fields: {
       cpuFaults: { type: "u64", doc: "Page faults of CPUs that were answered." },
-      deviceFaults: { type: "u64", unit: "pages", doc: "Pages that devices had faulted in." },
+      deviceFaults: { type: "u64", doc: "Page faults of devices that were answered." },
       faultNs: { type: "u64", unit: "ns", doc: "Time that CPUs waited for answers to page faults." },
       movedToDevice: { type: "u64", unit: "pages", doc: "Pages moved from the host's memory to devices." },
       movedToHost: { type: "u64", unit: "pages", doc: "Pages moved from devices to the host's memory." },

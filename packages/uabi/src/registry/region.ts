@@ -88,7 +88,7 @@ export const REGION = {
     },
     destroy: {
       id: 3,
-      doc: "Destroys a region with its content. What was written to a file region is written back first.",
+      doc: "Destroys a region with its content. What was written to a file region is written back first. Fails with EBUSY while another thread has it open.",
       inputs: {
         region: { id: 1, type: "handle", of: "region", required: true, doc: "The region." },
       },
@@ -116,6 +116,25 @@ export const REGION = {
         address: { id: 3, type: "u64", required: true, doc: "Its first address." },
         size: { id: 4, type: "u64", unit: "bytes", required: true, doc: "Its size." },
       },
+    },
+    open: {
+      id: 7,
+      doc: "Lets another thread use a region: until it closes it, or ends, the region cannot be destroyed.",
+      inputs: {
+        region: { id: 1, type: "handle", of: "region", required: true, doc: "The region." },
+      },
+      outputs: {
+        address: { id: 2, type: "u64", required: true, doc: "Its first address." },
+        size: { id: 3, type: "u64", unit: "bytes", required: true, doc: "Its size." },
+      },
+    },
+    close: {
+      id: 8,
+      doc: "The thread does not use the region any more.",
+      inputs: {
+        region: { id: 1, type: "handle", of: "region", required: true, doc: "The region." },
+      },
+      outputs: {},
     },
     residency: {
       id: 6,

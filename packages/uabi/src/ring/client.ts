@@ -13,6 +13,7 @@ import {
   CONTROL_BYTES,
   capacityOf,
   OPEN,
+  ringClient,
   SERVICE_SLEEPS,
   SERVICE_WANTS_ROOM,
   STATE_WORD,
@@ -31,6 +32,7 @@ export interface RingClientOptions {
 }
 
 interface Waiter {
+  readonly deadline: number;
   readonly resolve: (answer: Uint8Array) => void;
   readonly reject: (error: HmsError) => void;
 }
@@ -101,7 +103,7 @@ export class RingClient implements SyncTransport, AsyncTransport {
         this.#drain();
         if (!this.#submit(request)) throw ringFull(this.#capacity);
       }
-      this.#waiting.set(this.#lastId, { resolve, reject });
+      this.#waiting.set(this.#lastId, { deadline: performance.now() + this.#timeoutMs, resolve, reject });
       if (!this.#pumping) void this.#pump();
     });
   }
@@ -112,7 +114,7 @@ export class RingClient implements SyncTransport, AsyncTransport {
     this.#closed = true;
     Atomics.compareExchange(this.#words, STATE_WORD, OPEN, CLOSED);
     this.#wake();
-    this.#ringOwn();
+    ringClient(this.#words);
     this.#rejectAll();
   }
 
@@ -184,9 +186,10 @@ export class RingClient implements SyncTransport, AsyncTransport {
         announceSleep(this.#words, CLIENT_WAITS, Atomics);
         if (this.#reader.next === 0) {
           this.#expectOpen();
-          await Atomics.waitAsync(this.#words, CLIENT_BELL, seen).value;
+          await Atomics.waitAsync(this.#words, CLIENT_BELL, seen, this.#patience()).value;
         }
         this.#drain();
+        this.#expire();
       }
     } catch {
       this.#rejectAll();
@@ -196,16 +199,26 @@ export class RingClient implements SyncTransport, AsyncTransport {
     }
   }
 
+  /** Milliseconds until the oldest promise has waited for too long. */
+  #patience(): number {
+    const [oldest] = this.#waiting.values();
+    return oldest === undefined ? this.#timeoutMs : Math.max(0, oldest.deadline - performance.now());
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    for (const [id, { deadline, reject }] of this.#waiting) {
+      // They are in the order in which they were sent.
+      if (deadline > now) return;
+      this.#waiting.delete(id);
+      reject(timedOut(this.#timeoutMs));
+    }
+  }
+
   #rejectAll(): void {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const { reject } of waiting) reject(connectionClosed("the connection was closed"));
-  }
-
-  /** Lets this client's own waits look again. */
-  #ringOwn(): void {
-    Atomics.add(this.#words, CLIENT_BELL, 1);
-    Atomics.notify(this.#words, CLIENT_BELL);
   }
 
   #expectUsable(request: Uint8Array): void {

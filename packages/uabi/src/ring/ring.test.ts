@@ -10,7 +10,7 @@ import { Service } from "../service.ts";
 import type { RingWorkerData } from "../testing/ring-worker.ts";
 import { RingClient } from "./client.ts";
 import { RingServer } from "./server.ts";
-import { CONTROL_BYTES, createRing, SUBMISSION_TAIL } from "./words.ts";
+import { CONTROL_BYTES, closeRing, createRing, SUBMISSION_TAIL } from "./words.ts";
 
 interface End {
   readonly transport: RingClient;
@@ -165,6 +165,27 @@ describe("a ring in one thread", () => {
     );
     transport.close();
     await Promise.all(waiting);
+  });
+
+  test("does not wait for ever with promises", async () => {
+    const transport = new RingClient(createRing(4096), { wake, timeoutMs: 20 });
+    const client = asyncClient(CORE, transport);
+    const all = await Promise.allSettled(
+      Array.from({ length: 3 }, () => client.space.create({ context: context(1) })),
+    );
+    for (const one of all) assert.ok(one.status === "rejected" && errno("ETIMEDOUT")(one.reason));
+  });
+
+  test("can be closed by whoever notices that the service has ended", async () => {
+    const memory = createRing(4096);
+    const client = asyncClient(CORE, new RingClient(memory, { wake }));
+    const answer = client.space.create({ context: context(1) });
+    setTimeout(() => closeRing(memory), 5);
+    await assert.rejects(answer, { code: "CONNECTION_CLOSED" });
+    const server = new RingServer(new Service(CORE));
+    server.add(memory);
+    server.poll();
+    assert.equal(server.size, 0);
   });
 
   test("closes on bytes that no client writes, and nothing happens", () => {

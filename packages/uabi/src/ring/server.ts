@@ -5,7 +5,6 @@ import { BROKEN_MESSAGE, RingReader, RingWriter } from "./byte-ring.ts";
 import { announceSleep, mustWake, withdrawSleep } from "./doorbell.ts";
 import {
   BROKEN,
-  CLIENT_BELL,
   CLIENT_WAITS,
   CLIENT_WANTS_ROOM,
   CLOSED,
@@ -14,6 +13,7 @@ import {
   CONTROL_BYTES,
   capacityOf,
   OPEN,
+  ringClient,
   SERVICE_SLEEPS,
   SERVICE_WANTS_ROOM,
   STATE_WORD,
@@ -137,7 +137,7 @@ class ServerEnd {
         break;
       }
       this.#reader.take(this.connection.room(length), length);
-      if (mustWake(this.#words, CLIENT_WANTS_ROOM, Atomics)) this.#ringClient();
+      if (mustWake(this.#words, CLIENT_WANTS_ROOM, Atomics)) ringClient(this.#words);
       this.connection.received(length);
       if (this.connection.closed) break;
     }
@@ -165,12 +165,12 @@ class ServerEnd {
     Atomics.compareExchange(this.#words, STATE_WORD, OPEN, state);
     this.connection.close();
     this.#late.length = 0;
-    this.#ringClient();
+    ringClient(this.#words);
   }
 
   #send(message: Uint8Array): void {
     if (this.#late.length > 0 || !this.#writer.write(message)) this.#late.push(message.slice());
-    else if (mustWake(this.#words, CLIENT_WAITS, Atomics)) this.#ringClient();
+    else if (mustWake(this.#words, CLIENT_WAITS, Atomics)) ringClient(this.#words);
   }
 
   #flush(): number {
@@ -179,12 +179,7 @@ class ServerEnd {
       this.#late.shift();
       done++;
     }
-    if (done > 0 && mustWake(this.#words, CLIENT_WAITS, Atomics)) this.#ringClient();
+    if (done > 0 && mustWake(this.#words, CLIENT_WAITS, Atomics)) ringClient(this.#words);
     return done;
-  }
-
-  #ringClient(): void {
-    Atomics.add(this.#words, CLIENT_BELL, 1);
-    Atomics.notify(this.#words, CLIENT_BELL);
   }
 }

@@ -62,6 +62,24 @@ export function createRing(capacityBytes: number = 1 << 20): SharedArrayBuffer {
   return memory;
 }
 
+/**
+ * Closes a ring from any thread: for whoever notices that one of its two threads has ended without a word. A client that
+ * waits fails with CONNECTION_CLOSED; the service drops its end at the next `poll`. Throws BAD_RING (EINVAL) for memory
+ * that is none.
+ */
+export function closeRing(memory: SharedArrayBuffer): void {
+  capacityOf(memory);
+  const words = new Int32Array(memory, 0, CONTROL_BYTES / 4);
+  Atomics.compareExchange(words, STATE_WORD, OPEN, CLOSED);
+  ringClient(words);
+}
+
+/** Wakes whatever waits in the client's thread. */
+export function ringClient(words: Int32Array): void {
+  Atomics.add(words, CLIENT_BELL, 1);
+  Atomics.notify(words, CLIENT_BELL);
+}
+
 /** The capacity of a ring's memory. Throws BAD_RING (EINVAL) for memory that is none. */
 export function capacityOf(memory: SharedArrayBuffer): number {
   const whole = memory.byteLength >= CONTROL_BYTES;
