@@ -1,5 +1,5 @@
 // A process that measures how fast pages come when a thread touches them: `touch.ts PLACEMENT WINDOW ORDER MIB`.
-// PLACEMENT: same | other | default; WINDOW: pages a fault brings in, 0 for what hms does by itself; ORDER: seq | rand.
+// PLACEMENT: same | other | spin | default; WINDOW: pages a fault brings in, 0 for what hms does by itself; ORDER: seq | rand.
 // Prints one line of JSON for each round.
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import {
@@ -42,8 +42,9 @@ async function touch(): Promise<void> {
   const control = new Int32Array(new SharedArrayBuffer(8));
   if (placement !== "default") setAffinity([0]);
   const placements: Record<string, PlacementOptions> = {
-    same: { mode: [0] },
-    other: { mode: [1] },
+    same: { cpus: [0] },
+    other: { cpus: [1], spin: false },
+    spin: { cpus: [1] },
     default: {},
   };
   const setting: Setting = {

@@ -58,6 +58,8 @@ export class KernelLoop {
   readonly #faultThreads = new Int32Array(FAULTS_MAX);
   #faultsFrom = 0;
   #faultsTo = 0;
+  /** Faults were answered since it last slept. */
+  #faulted = false;
   #stopping = false;
 
   /** `heartbeat`: a counter that goes up with every turn (for `Watchdog`). `wake`: what others signal to wake it. */
@@ -108,7 +110,11 @@ export class KernelLoop {
 
   /** Sleeps until there is something; how many descriptors are ready. */
   #sleep(): number {
-    if (this.#placement.spin(this.#waiter)) return this.#waiter.wait(0);
+    if (this.#faulted) {
+      this.#faulted = false;
+      const more = this.#placement.spin(this.#waiter);
+      if (more > 0) return more;
+    }
     this.#service.sleeping(true);
     // Whoever added something before it knew that we sleep has not signalled.
     const idle = this.#service.poll() === 0 && !this.#stopping;
@@ -116,7 +122,6 @@ export class KernelLoop {
     const ready = this.#waiter.wait(idle ? (this.#host.anyWaiting ? RETRY_MS : SLEEP_MS) : 0);
     if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 1, 0);
     this.#service.sleeping(false);
-    if (ready === 0 && idle) this.#placement.idle();
     return ready;
   }
 
@@ -182,6 +187,7 @@ export class KernelLoop {
         continue;
       }
       const at = this.#faultsFrom++ % FAULTS_MAX;
+      this.#faulted = true;
       this.#placement.faulted(this.#faultThreads[at] ?? 0);
       this.#serve(this.#faultPages[at] ?? 0, this.#faultFlags[at] ?? 0);
     }

@@ -1,51 +1,54 @@
-import { CpuOf, getAffinity, setAffinity, setPriority } from "./sys/cpu.ts";
+import { CpuOf, setAffinity, setPriority, threadAddress } from "./sys/cpu.ts";
 import type { Address } from "./sys/units.ts";
 import type { Waiter } from "./sys/wait.ts";
 
-/** Faults of one processor in a row before the kernel thread moves there. */
-const FAULTS_TO_MOVE = 3;
-/** Turns without work before the kernel thread may run anywhere again. */
-const IDLE_TURNS_TO_LEAVE = 2;
+/** How long it asks for the next fault before it sleeps: as long as waking an idle processor of a virtual machine takes. */
+const SPIN_MS = 0.05;
+/** After so many times in vain it does not ask any more… */
+const SPINS_IN_VAIN = 4;
+/** …until so many faults come, each within twice the time of the one before. */
+const FAULTS_TO_SPIN = 8;
 /** The most urgent nice value; without the right to it the thread stays as urgent as the others. */
 const URGENT = -20;
 
 /** How the kernel thread is placed. */
 export interface PlacementOptions {
-  /** `follow` (default): on the processor of the thread that faults. `free`: wherever the scheduler puts it. A list: there. */
-  readonly mode?: "follow" | "free" | readonly number[];
-  /** How often it asks for more work before it sleeps; default 0. Only worth it where a processor is to spare. */
-  readonly spins?: number;
+  /** Processors that it may run on; default: any, as the scheduler sees fit. */
+  readonly cpus?: readonly number[];
+  /** Whether it may ask for the next fault for a moment before it sleeps; default true. */
+  readonly spin?: boolean;
 }
 
 /**
- * Where the kernel thread runs. Waking a thread on another, idle processor costs several times what answering a fault
- * does; on the processor of the thread that waits, nothing has to be woken elsewhere. So it follows the thread that
- * faults, and is more urgent than it if it may be. Threads make themselves known by `register`; others are not
- * followed.
+ * Where the kernel thread runs, and how it waits. Three things were measured. On the processor of the thread that
+ * faults, an answer costs least: nothing has to be woken elsewhere; then it sleeps at once. On another processor that
+ * would have to be woken, it costs several times as much; there it asks for the next fault for as long as a wake-up
+ * takes, while faults come in quick succession. It is never moved, nor are others: a thread that is pinned, even for a
+ * moment, may start processes and threads that stay pinned.
+ *
+ * Threads make themselves known by `register`; for others it does not ask.
  */
 export class Placement {
-  readonly #mode: "follow" | "free" | readonly number[];
-  readonly #spins: number;
+  readonly #spin: boolean;
   readonly #threads = new Map<number, CpuOf>();
-  readonly #allowed: readonly number[];
+  readonly #own: CpuOf;
   #lastThread = -1;
   #last: CpuOf | null = null;
-  #here = -1;
-  #candidate = -1;
-  #seen = 0;
-  #idle = 0;
+  #lastAt = 0;
+  #quick = 0;
+  #vain = 0;
 
   constructor(options: PlacementOptions = {}) {
-    this.#mode = options.mode ?? "follow";
-    this.#spins = options.spins ?? 0;
-    this.#allowed = getAffinity() ?? [];
+    this.#spin = options.spin ?? true;
+    this.#own = new CpuOf(threadAddress());
     setPriority(URGENT);
-    if (typeof this.#mode !== "string") setAffinity(this.#mode);
+    if (options.cpus !== undefined) setAffinity(options.cpus);
   }
 
-  /** A thread of the process, by its number and `threadAddress()`; it must live as long as this, or `forget` itself. */
+  /** A thread of the process, by its number and `threadAddress()`; it calls `forget` before it ends. */
   register(thread: number, address: Address): void {
     this.#threads.set(thread, new CpuOf(address));
+    this.#lastThread = -1;
   }
 
   forget(thread: number): void {
@@ -54,38 +57,31 @@ export class Placement {
     this.#last = null;
   }
 
-  /** A thread faulted. */
+  /** A fault of a thread was read. */
   faulted(thread: number): void {
-    this.#idle = 0;
-    if (this.#mode !== "follow") return;
     if (thread !== this.#lastThread) {
       this.#lastThread = thread;
       this.#last = this.#threads.get(thread) ?? null;
     }
-    const cpu = this.#last === null ? -1 : this.#last.cpu;
-    if (cpu < 0 || cpu === this.#here) {
-      this.#seen = 0;
-      return;
-    }
-    if (cpu !== this.#candidate) {
-      this.#candidate = cpu;
-      this.#seen = 0;
-    }
-    if (++this.#seen < FAULTS_TO_MOVE) return;
-    this.#seen = 0;
-    if (setAffinity([cpu]) >= 0) this.#here = cpu;
+    const now = performance.now();
+    this.#quick = now - this.#lastAt < 2 * SPIN_MS ? this.#quick + 1 : 0;
+    this.#lastAt = now;
+    if (this.#quick === FAULTS_TO_SPIN) this.#vain = 0;
   }
 
-  /** Nothing was there to do for a while. */
-  idle(): void {
-    if (this.#here < 0 || ++this.#idle < IDLE_TURNS_TO_LEAVE) return;
-    this.#idle = 0;
-    this.#here = -1;
-    if (this.#allowed.length > 0) setAffinity(this.#allowed);
-  }
-
-  /** Whether there is more to do, after asking again and again. */
-  spin(waiter: Waiter): boolean {
-    return this.#spins > 0 && waiter.spin(this.#spins) > 0;
+  /** Asks for more for a moment, if that is worth it. How many descriptors are ready. */
+  spin(waiter: Waiter): number {
+    const { cpu } = this.#own;
+    if (!this.#spin || this.#vain >= SPINS_IN_VAIN || this.#last === null || this.#last.cpu === cpu) return 0;
+    const end = performance.now() + SPIN_MS;
+    do {
+      const ready = waiter.spin(4);
+      if (ready > 0) {
+        this.#vain = 0;
+        return ready;
+      }
+    } while (performance.now() < end);
+    this.#vain++;
+    return 0;
   }
 }
