@@ -19,4 +19,6 @@ while (sent < messages) {
   process.stdout.write(`${sent} messages, ${rate}/s\n`);
 }
 for (const { report } of fuzzers)
-  process.stdout.write(`${report.messages} messages, ${report.carriedOut} carried out, failed: ${JSON.stringify(report.failures)}\n`);
+  process.stdout.write(
+    `${report.messages} messages, ${report.carriedOut} carried out, failed: ${JSON.stringify(report.failures)}\n`,
+  );
