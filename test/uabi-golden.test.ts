@@ -121,6 +121,16 @@ describe("the comparison with what was released refuses", () => {
       /retyped/,
     ],
     [
+      "another unit of an attribute",
+      (d) => Object.assign(method(d, "space", "prefetch").outputs.moved ?? {}, { unit: "bytes" }),
+      /counted pages, and now bytes/,
+    ],
+    [
+      "another unit of a field",
+      (d) => Object.assign(part(d, "range", "fields").count ?? {}, { unit: "bytes" }),
+      /counted pages, and now bytes/,
+    ],
+    [
       "fields in another order",
       (d) => {
         const { first, count } = part(d, "range", "fields");

@@ -4,6 +4,7 @@ import { layoutOf } from "./plan.ts";
 import type {
   AttributeSpec,
   AttributesSpec,
+  FieldSpec,
   ItemSpec,
   MethodSpec,
   NamedType,
@@ -199,7 +200,15 @@ class Comparison {
     if (output && was.required === true && is.required !== true) this.#broke(place, "was always written");
     if (!output && was.required !== true && is.required === true) this.#broke(place, "was made required");
     if (was.hint === true && is.hint !== true) this.#broke(place, "was a hint");
+    this.#unit(place, was, is);
     this.#value(place, was, is, output);
+  }
+
+  /** What was released in bytes does not become pages. */
+  #unit(place: string, was: AttributeSpec | FieldSpec, is: AttributeSpec | FieldSpec): void {
+    const [before, after] = [unitOf(was), unitOf(is)];
+    if ((was.since ?? 1) <= this.#golden.released && before !== after)
+      this.#broke(place, `counted ${before}, and now ${after}`);
   }
 
   #value(place: string, was: TypeSpec | ItemSpec, is: TypeSpec | ItemSpec, output: boolean): void {
@@ -245,10 +254,15 @@ class Comparison {
       );
     this.#entries(place, was.fields, is.fields, (name, a, b) => {
       if (a.type !== b.type || a.of !== b.of) this.#broke(name, `was retyped from ${a.type} to ${b.type}`);
+      this.#unit(name, a, b);
       if ((a.reserved === true) !== (b.reserved === true))
         this.#broke(name, "was made reserved, or no longer is");
     });
   }
+}
+
+function unitOf(spec: AttributeSpec | FieldSpec): string {
+  return "unit" in spec ? (spec.unit ?? "no unit") : "no unit";
 }
 
 function bounds(spec: TypeSpec | ItemSpec): readonly [number, number] {
