@@ -5,3 +5,17 @@ export type { AbiFinding, AbiRule, Place, Verdict } from "./abi/finding.ts";
 export { type AbiReport, type LintAbiOptions, lintAbi } from "./abi/lint-abi.ts";
 export { type AbiTextOptions, abiJson, abiSarif, abiText } from "./abi/write.ts";
 export { CLASSES, type ExportClass } from "./exports/classes.ts";
+export { type BaselineComparison, compareWithBaseline, readBaseline } from "./typescript/baseline.ts";
+export {
+  isPackageWorkspace,
+  type LintPackagesOptions,
+  lintPackages,
+  type PackageExport,
+  type PackagesReport,
+} from "./typescript/lint-packages.ts";
+export {
+  type PackagesTextOptions,
+  packagesJson,
+  packagesSarif,
+  packagesText,
+} from "./typescript/write.ts";

@@ -37,9 +37,14 @@ const PROGRESS_STEP = 50;
  * @throws HmsError `INPUT_NOT_FOUND`, `NO_HEADERS`, `TOO_MANY_HEADERS`, `UNKNOWN_ARCHITECTURE` or `GOLDEN_INVALID`.
  * @example
  * ```ts
+ * import { mkdirSync, writeFileSync } from "node:fs";
  * import { lintAbi } from "@hms/lint";
- * const report = await lintAbi("linux-6.1", "linux-6.12");
- * console.log(report.findings.filter((one) => one.verdict === "breaks binaries"));
+ * mkdirSync("v1");
+ * mkdirSync("v2");
+ * writeFileSync("v1/device.h", "struct request { unsigned int flags; };");
+ * writeFileSync("v2/device.h", "struct request { unsigned short kind; unsigned int flags; };");
+ * const { findings } = await lintAbi("v1", "v2");
+ * console.log(findings[0]?.message); // offset 0, 4 bytes became offset 4, 4 bytes
  * ```
  */
 export async function lintAbi(old: string, now: string, options: LintAbiOptions = {}): Promise<AbiReport> {
