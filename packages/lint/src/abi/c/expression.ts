@@ -15,8 +15,8 @@ export interface Meaning {
   sizeOf(type: readonly Token[]): number | undefined;
   /** What __alignof__ says of a type. */
   alignOf(type: readonly Token[]): number | undefined;
-  /** Whether a type has a sign. */
-  isSigned(type: readonly Token[]): boolean;
+  /** Whether an integer type has a sign; null of what is no integer. */
+  isSigned(type: readonly Token[]): boolean | null;
   /** Whether a name names a type here. */
   isType(name: string): boolean;
   /** The value of `name(arguments)`, for names that are no macro. */
@@ -159,6 +159,7 @@ class Reader {
     if (bytes === undefined || bytes > 8)
       throw new NoValue(`the size of ${type.map((one) => one.text).join(" ")} is not known`);
     const signed = this.#meaning.isSigned(type);
+    if (signed === null) throw new NoValue("it is cast to what is no integer");
     const bits = bytes * 8;
     const cut = signed ? BigInt.asIntN(bits, value.value) : BigInt.asUintN(bits, value.value);
     // Below int everything is int.

@@ -193,9 +193,10 @@ export class Values implements Surroundings, Meaning {
     return words[0] === "struct" || words[0] === "union" || bytes !== 8 ? align : 8;
   }
 
-  isSigned(type: readonly Token[]): boolean {
+  isSigned(type: readonly Token[]): boolean | null {
     const words = type.filter((one) => one.kind === "name" && !/^(const|volatile)$/.test(one.text));
-    return this.natureOf(typeOfWords(words.map((one) => one.text))).signed;
+    const { kind, signed } = this.natureOf(typeOfWords(words.map((one) => one.text)));
+    return kind === "integer" ? signed : null;
   }
 
   sizeOf(type: readonly Token[]): number | undefined {
