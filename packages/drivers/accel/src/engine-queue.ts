@@ -306,7 +306,8 @@ export class EngineQueue implements KernelDevice {
     try {
       if (this.#entry !== null) over = this.#run(this.#entry, started);
       this.#setRan(before + microseconds() - started);
-      if (over) this.#succeeded();
+      if (this.#faulted()) over = this.#fault();
+      else if (over) this.#end(0, WHY.done, "");
     } catch (error) {
       this.#setRan(before + microseconds() - started);
       if (this.#entry?.program instanceof WasmProgram) this.#entry.program.dropInstance(this.number);
@@ -388,14 +389,11 @@ export class EngineQueue implements KernelDevice {
     return Atomics.load(this.#engine.words, E_FAILED_FAULTS) !== this.#failedFaults;
   }
 
-  #succeeded(): void {
-    if (this.#faulted()) this.#fault();
-    else this.#end(0, WHY.done, "");
-  }
-
-  #fault(): void {
+  /** It got what it should not have: it is over, whatever it still has to do. */
+  #fault(): boolean {
     this.#engine.clearFaults();
     this.#end(EFAULT, WHY.memoryFault, "it touched memory that the device cannot have");
+    return true;
   }
 
   #failed(error: unknown): void {
