@@ -50,6 +50,7 @@ import {
 } from "./sys/abi.generated.ts";
 import { SwapFile } from "./sys/disk.ts";
 import { Mapping } from "./sys/memory.ts";
+import { closePagemap } from "./sys/pagemap.ts";
 import { Userfaultfd } from "./sys/uffd.ts";
 import { DeviceWindow, type WindowOptions } from "./window.ts";
 
@@ -277,6 +278,11 @@ export class LinuxHost implements Host, AddressBook, Disposable {
     return this.#reclaim.free(pages);
   }
 
+  /** Private pages of a range are the next to go to disk, unless they are touched before memory is short. */
+  cool(space: Space, first: PageIndex, count: PageCount): void {
+    this.#reclaim.cool(space, first, count);
+  }
+
   // The host contract.
 
   now(): Nanoseconds {
@@ -425,6 +431,7 @@ export class LinuxHost implements Host, AddressBook, Disposable {
     this.pages[Symbol.dispose]();
     this.buffer.close();
     this.#file.close();
+    closePagemap();
     for (const uffd of [this.program, this.cached, this.hidden]) uffd.close();
   }
 

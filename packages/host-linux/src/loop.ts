@@ -84,7 +84,7 @@ export class KernelLoop {
     this.#stopping = true;
   }
 
-  /** Serves until `stop`. */
+  /** Serves until `stop`; once. */
   run(): void {
     try {
       while (!this.#stopping) this.#turn();
@@ -94,6 +94,7 @@ export class KernelLoop {
       );
     }
     this.#host.onBusy = null;
+    this.#waiter.close();
   }
 
   /** One look at everything. The only system calls of a turn without work are those that find out that there is none. */

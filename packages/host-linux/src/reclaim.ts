@@ -72,6 +72,41 @@ export class Reclaim {
     this.#busy = false;
   }
 
+  /** Private pages of a range are the next to go to disk when memory is short, unless someone touches them first. */
+  cool(space: Space, first: PageIndex, count: PageCount): void {
+    if (this.#busy) return;
+    this.#busy = true;
+    const waiting = this.#length;
+    for (let page = first; page < first + count; ) {
+      const run = this.#coolRun(space, page, first + count);
+      if (run > 0) this.#hide(run);
+      page += Math.max(1, run);
+    }
+    this.#toFront(this.#length - waiting);
+    this.#busy = false;
+  }
+
+  /** How many pages from `page` on lie together and may go; their frames are in `frames`. */
+  #coolRun(space: Space, page: PageIndex, end: PageIndex): PageCount {
+    if ((space.table.flagsAt(page) & (KIND | ANON)) !== (HOST | ANON)) return 0;
+    const frame = space.table.frameAt(page);
+    if (frame >= this.#queued.length || this.#queued[frame] === 1 || !this.#mayGo(frame)) return 0;
+    let count = 0;
+    do {
+      frames[count] = space.table.frameAt(page + count);
+      count++;
+    } while (count < HUGE_PAGES && page + count < end && this.#isBeside(space, page + count, frame, count));
+    return count;
+  }
+
+  /** The last so many of the queue become the first. */
+  #toFront(count: number): void {
+    const last = Uint32Array.from({ length: count }, (_, k) => this.#peek(this.#length - count + k));
+    const { length } = this.#queue;
+    this.#head = (this.#head - count + length) % length;
+    for (const [k, frame] of last.entries()) this.#queue[(this.#head + k) % length] = frame;
+  }
+
   #exceeds(pages: PageCount): void {
     const host = this.#host;
     host.statistics.overBudget = Math.max(host.statistics.overBudget, host.resident - host.budget);

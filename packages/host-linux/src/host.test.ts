@@ -1,0 +1,268 @@
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MADV_DONTNEED } from "./sys/abi.generated.ts";
+import { madvise, mmap, mremap, munmap } from "./sys/memory.ts";
+import { holdings, step } from "./sys/testing/step.ts";
+import { Kernel } from "./testing/kernel.ts";
+
+const file = import.meta.filename;
+const MiB = 2 ** 20;
+const PAGE = 4096;
+
+/** Every word of a region says where it is. */
+function fill(bytes: Uint8Array, from = 0): void {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+  for (let i = 0; i < words.length; i++) words[i] = i + from;
+}
+
+function check(bytes: Uint8Array, from = 0): void {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+  for (let i = 0; i < words.length; i++) {
+    if (words[i] !== i + from) throw new Error(`word ${i} is ${words[i]}, not ${i + from}`);
+  }
+}
+
+step(file, "what is touched is there: written, read, with few faults when in order", async () => {
+  const kernel = new Kernel();
+  const region = kernel.map({ bytes: 16 * MiB });
+  const bytes = kernel.bytes(region);
+  equal(bytes[12_345], 0);
+  fill(bytes);
+  check(bytes);
+  const { cpuFaults, broughtIn } = kernel.call("statistics");
+  ok(broughtIn >= 4096 && broughtIn <= 4097, `${broughtIn} pages`);
+  ok(cpuFaults < 40, `${cpuFaults} faults for 4096 pages in order`);
+  deepEqual(kernel.call("check"), []);
+  await kernel.close();
+});
+
+step(file, "more than the budget: the coldest are on disk, nothing is lost", async () => {
+  const kernel = new Kernel({ ramBytes: 16 * MiB });
+  const bytes = kernel.bytes(kernel.map({ bytes: 64 * MiB }));
+  fill(bytes);
+  check(bytes);
+  fill(bytes, 77);
+  check(bytes, 77);
+  const { resident, budget, swappedOut, swappedIn, droppedClean, overBudget } = kernel.call("statistics");
+  ok(resident <= budget, `${resident} pages of ${budget}`);
+  ok(swappedOut > 8192 && swappedIn > 8192, `${swappedOut} out, ${swappedIn} in`);
+  ok(droppedClean > 1000, `${droppedClean} dropped without being written, after a pass that only read`);
+  equal(overBudget, 0);
+  deepEqual(kernel.call("check"), []);
+  await kernel.close();
+});
+
+step(file, "system calls, hashes and files work on memory that is not there", async () => {
+  const kernel = new Kernel({ ramBytes: 8 * MiB });
+  const folder = mkdtempSync(join(tmpdir(), "hms-host-"));
+  const content = new Uint8Array(24 * MiB);
+  fill(content);
+  writeFileSync(join(folder, "in"), content);
+  const region = kernel.map({ bytes: content.length });
+  const bytes = kernel.bytes(region);
+  const fd = openSync(join(folder, "in"), "r");
+  for (let at = 0; at < content.length; ) at += readSync(fd, bytes, at, 3 * MiB, at);
+  closeSync(fd);
+  equal(createHash("sha256").update(bytes).digest("hex"), createHash("sha256").update(content).digest("hex"));
+  const out = openSync(join(folder, "out"), "w");
+  for (let at = 0; at < content.length; )
+    at += writeSync(out, bytes, at, Math.min(5 * MiB, content.length - at));
+  closeSync(out);
+  equal(Buffer.compare(readFileSync(join(folder, "out")), content), 0);
+  rmSync(folder, { recursive: true });
+  await kernel.close();
+});
+
+step(file, "the program's own madvise, munmap and mremap are noticed", async () => {
+  const kernel = new Kernel();
+  const region = kernel.map({ bytes: 8 * MiB });
+  const bytes = kernel.bytes(region);
+  fill(bytes);
+  equal(madvise(region.address + 2 * MiB, MiB, MADV_DONTNEED), 0);
+  equal(bytes[2 * MiB + 5], 0);
+  equal(new Uint32Array(bytes.buffer)[MiB / 2 - 1], MiB / 2 - 1);
+  ok(kernel.call("statistics").resident < 2048, "dropped pages are free");
+  const to = mmap(0, 4 * MiB, 3, 0x22, -1, 0);
+  equal(mremap(region.address + 4 * MiB, 2 * MiB, 2 * MiB, 3, to), to);
+  const moved = kernel.bytes({ id: 0, address: to, bytes: 2 * MiB });
+  check(moved, MiB);
+  fill(moved, 5);
+  kernel.call("reclaim", 512);
+  check(moved, 5);
+  equal(munmap(region.address, 2 * MiB), 0);
+  kernel.call("statistics");
+  const { resident } = kernel.call("statistics");
+  ok(resident <= 1536 + 256, `${resident} pages are left of 8 MiB less 2 unmapped less 1 dropped`);
+  deepEqual(kernel.call("check"), []);
+  await kernel.close();
+});
+
+step(
+  file,
+  "pages go to a device and come home without a byte lost, however they are touched meanwhile",
+  async () => {
+    const kernel = new Kernel({ ramBytes: 16 * MiB });
+    const region = kernel.map({ bytes: 24 * MiB });
+    const bytes = kernel.bytes(region);
+    const first = region.address / PAGE;
+    fill(bytes);
+    // What is on disk does not migrate: the last pages are in memory.
+    bytes[6100 * PAGE] = 123;
+    ok((kernel.call("toDevice", first + 4096, 2048, "dev0") as number) > 1000);
+    equal(kernel.call("peek", first + 6100), 123);
+    bytes[6100 * PAGE] = 0;
+    check(bytes);
+    kernel.call("toDevice", first, 6144, "dev1");
+    bytes[5 * MiB] = 99;
+    kernel.call("evictDevice", "dev1");
+    equal(bytes[5 * MiB], 99);
+    fill(bytes, 3);
+    kernel.call("toDevice", first + 100, 1000, "dev0");
+    kernel.call("toDevice", first + 300, 200, "dev1");
+    check(bytes, 3);
+    deepEqual(kernel.call("check"), []);
+    await kernel.close();
+  },
+);
+
+step(file, "fresh pages on a device are zeros, and seen when they come home", async () => {
+  const kernel = new Kernel({ zeroPages: true });
+  const region = kernel.map({ bytes: 4 * MiB });
+  const bytes = kernel.bytes(region);
+  equal(bytes[MiB], 0); // the page of zeros is mapped here
+  kernel.call("toDevice", region.address / PAGE, 1024, "dev0");
+  equal(bytes[MiB], 0);
+  bytes[MiB] = 7;
+  bytes[MiB + PAGE] = 8;
+  equal(bytes[MiB], 7);
+  kernel.call("toDevice", region.address / PAGE, 1024, "dev0");
+  deepEqual([bytes[MiB], bytes[MiB + PAGE], bytes[0]], [7, 8, 0]);
+  deepEqual(kernel.call("check"), []);
+  await kernel.close();
+});
+
+step(
+  file,
+  "protection: what may only be read refuses a system call's write, and can be evicted and come back",
+  async () => {
+    const kernel = new Kernel();
+    const region = kernel.map({ bytes: MiB });
+    const bytes = kernel.bytes(region);
+    const first = region.address / PAGE;
+    fill(bytes);
+    kernel.call("protect", first, 256, 1);
+    const zero = openSync("/dev/zero", "r");
+    throws(() => readSync(zero, bytes, 0, PAGE, null), { code: "EFAULT" });
+    check(bytes);
+    kernel.call("reclaim", 256);
+    check(bytes);
+    throws(() => readSync(zero, bytes, 0, PAGE, null), { code: "EFAULT" });
+    kernel.call("protect", first, 256, 3);
+    equal(readSync(zero, bytes, 0, PAGE, null), PAGE);
+    equal(bytes[4], 0);
+    closeSync(zero);
+    deepEqual(kernel.call("check"), []);
+    await kernel.close();
+  },
+);
+
+step(file, "a range moves to other addresses with its pages", async () => {
+  const kernel = new Kernel();
+  const region = kernel.map({ bytes: 4 * MiB });
+  const bytes = kernel.bytes(region);
+  fill(bytes);
+  const moved = kernel.call("remap", region.address / PAGE, 512, true) as {
+    id: number;
+    address: number;
+    bytes: number;
+  };
+  check(kernel.bytes(moved));
+  equal(bytes[100], 0);
+  bytes[100] = 1;
+  check(kernel.bytes(moved));
+  deepEqual(kernel.call("check"), []);
+  await kernel.close();
+});
+
+step(file, "file regions read, write back, and share what they hold", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "hms-host-"));
+  const path = join(folder, "data");
+  const content = new Uint8Array(6 * MiB + 100);
+  for (let i = 0; i < content.length; i++) content[i] = i * 7;
+  writeFileSync(path, content);
+  const kernel = new Kernel({ ramBytes: 8 * MiB });
+  const region = kernel.map({ bytes: content.length, kind: "file", file: { path, writable: true } });
+  const bytes = kernel.bytes(region);
+  for (let i = 0; i < content.length; i += 511) equal(bytes[i], content[i]);
+  bytes[5] = 201;
+  bytes[content.length - 1] = 202;
+  equal(kernel.call("sync", region.id) > 0, true);
+  const once = readFileSync(path);
+  deepEqual([once[5], once[content.length - 1], once.length], [201, 202, content.length]);
+  bytes[2 * MiB] = 203;
+  const other = kernel.bytes(kernel.map({ bytes: 24 * MiB }));
+  fill(other);
+  check(other);
+  equal(bytes[2 * MiB], 203);
+  equal(bytes[3 * MiB], content[3 * MiB]);
+  kernel.call("unmap", region.address / PAGE, region.bytes / PAGE);
+  equal(readFileSync(path)[2 * MiB], 203);
+  deepEqual(kernel.call("check"), []);
+  await kernel.close();
+  rmSync(folder, { recursive: true });
+});
+
+step(file, "shared regions go to disk and come back", async () => {
+  const kernel = new Kernel({ ramBytes: 8 * MiB });
+  const bytes = kernel.bytes(kernel.map({ bytes: 24 * MiB, kind: "shared" }));
+  fill(bytes);
+  check(bytes);
+  fill(bytes, 9);
+  check(bytes, 9);
+  ok(kernel.call("statistics").swapUsed > 1000);
+  deepEqual(kernel.call("check"), []);
+  await kernel.close();
+});
+
+step(file, "2 MiB pages are whole where memory is touched in order", async () => {
+  const kernel = new Kernel();
+  const region = kernel.map({ bytes: 32 * MiB });
+  const bytes = kernel.bytes(region);
+  for (let i = 0; i < bytes.length; i += PAGE) bytes[i] = 1;
+  const huge = kernel.call("huge", region.address, region.bytes) as number;
+  ok(
+    huge >= 12 * 512 ||
+      !readFileSync("/sys/kernel/mm/transparent_hugepage/enabled", "utf8").includes("[madvise]"),
+    `${huge} pages`,
+  );
+  await kernel.close();
+});
+
+step(file, "hosts that come and go leave no descriptor and no mapping behind", async () => {
+  const once = async (): Promise<void> => {
+    const kernel = new Kernel({ ramBytes: 8 * MiB });
+    const region = kernel.map({ bytes: 12 * MiB });
+    fill(kernel.bytes(region));
+    kernel.call("toDevice", region.address / PAGE, 100, "dev0");
+    await kernel.close();
+  };
+  for (let i = 0; i < 3; i++) await once();
+  const before = holdings();
+  for (let i = 0; i < 12; i++) await once();
+  const after = holdings();
+  equal(after.fds, before.fds);
+  // The foreign function library keeps three mappings of each thread that ended.
+  ok(after.mappings - before.mappings < 12 * 6, `${after.mappings - before.mappings} mappings more`);
+});
