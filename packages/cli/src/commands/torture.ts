@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Failure as TortureFailure } from "@hms/conform";
 import {
@@ -151,7 +151,7 @@ function parted(message: string): readonly [first: string, others: string] {
 
 function save(path: string, text: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    if (!existsSync(dirname(path))) mkdirSync(dirname(path));
     writeFileSync(path, text);
   } catch (error) {
     throw new Failure(

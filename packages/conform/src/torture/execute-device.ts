@@ -216,6 +216,11 @@ export function commandWrite(run: Run, i: number): void {
   }
   // Others see the first pages while the last are not there yet.
   if (run.loose) for (let k = 0; k < count * WORDS; k++) run.journal.noteUncertain(value + k);
+  // The process may have ended when this has.
+  for (let page = first; run.loose && page < first + count; page++) {
+    const isFile = shadow.flavour[page] !== ANONYMOUS && shadow.access[page] !== UNMAPPED;
+    if (isFile) run.settleFile(shadow.file[page] ?? 0);
+  }
   const { errno, pages } = handle.run("write", world.base + first, count, buffer);
   run.touchRange(space, first, count);
   const refused = errno === EFAULT && anyRefuses(run, command);

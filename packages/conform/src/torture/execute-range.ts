@@ -280,6 +280,7 @@ export function fork(run: Run, i: number): void {
 
 /** What a child gets is what the parent had at some time during the fork. */
 function noteAll(run: Run, shadow: SpaceShadow): void {
+  run.journal.noteUncertain(0);
   for (let at = 0; at < shadow.pages * WORDS; at++) {
     if (shadow.words[at] !== 0) run.journal.noteUncertain(shadow.words[at] ?? 0);
   }
