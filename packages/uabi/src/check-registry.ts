@@ -1,5 +1,5 @@
 import { HmsError } from "@hms/topology";
-import { layoutOf } from "./plan.ts";
+import { layoutOf } from "./describe.ts";
 import type { AttributesSpec, ItemSpec, NamedType, Registry, StructType, TypeSpec } from "./spec.ts";
 import { DEPTH_MAX, namespaceOf, PROTOCOL_NAMESPACE } from "./wire.ts";
 

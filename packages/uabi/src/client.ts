@@ -1,9 +1,8 @@
 import { type ErrnoName, HmsError } from "@hms/topology";
-import { checkRegistry } from "./check-registry.ts";
 import { Decoder, Refusal } from "./decoder.ts";
 import { Encoder } from "./encoder.ts";
 import type { AsyncClient, SyncClient } from "./infer.ts";
-import { type MethodPlan, Plans, type SetPlan } from "./plan.ts";
+import { type MethodPlan, type Plans, plansOf, type SetPlan } from "./plan.ts";
 import { InterfaceError, pathText } from "./refusal.ts";
 import type { Registry } from "./spec.ts";
 import { ANSWER, FAILURE, HEADER_BYTES, INDEX_BIT, MESSAGE_BYTES_MAX, REQUEST } from "./wire.ts";
@@ -42,8 +41,8 @@ export function syncClient<R extends Registry>(
 ): SyncClient<R> {
   const calls = new Calls(registry, options);
   return calls.tree((plan, needed) => (input: Values = {}) => {
-    const request = calls.encode(plan, input, needed);
-    return calls.decode(plan, transport.call(request));
+    const known = plan();
+    return calls.decode(known, transport.call(calls.encode(known, input, needed)));
   }) as SyncClient<R>;
 }
 
@@ -55,8 +54,8 @@ export function asyncClient<R extends Registry>(
 ): AsyncClient<R> {
   const calls = new Calls(registry, options);
   return calls.tree((plan, needed) => async (input: Values = {}) => {
-    const request = calls.encode(plan, input, needed);
-    return calls.decode(plan, await transport.send(request));
+    const known = plan();
+    return calls.decode(known, await transport.send(calls.encode(known, input, needed)));
   }) as AsyncClient<R>;
 }
 
@@ -65,30 +64,33 @@ const NOTHING: readonly string[] = [];
 /** Encodes requests and decodes answers of one client. */
 class Calls {
   readonly #registry: Registry;
+  readonly #plans: Plans;
   readonly #options: ClientOptions;
   readonly #encoder = new Encoder();
   readonly #decoder = new Decoder(false);
 
   constructor(registry: Registry, options: ClientOptions) {
-    checkRegistry(registry);
+    this.#plans = plansOf(registry);
     this.#registry = registry;
     this.#options = options;
   }
 
-  /** A function for each method of each object. */
+  /** A function for each method of each object; the plan of a method is made at its first call. */
   tree(
-    make: (plan: MethodPlan, needed: readonly string[]) => unknown,
+    make: (plan: () => MethodPlan, needed: readonly string[]) => unknown,
   ): Record<string, Record<string, unknown>> {
-    const plans = new Plans(this.#registry);
     const objects: Record<string, Record<string, unknown>> = {};
-    for (const [name, object] of Object.entries(this.#registry.objects)) {
+    for (const [object, spec] of Object.entries(this.#registry.objects)) {
       const methods: Record<string, unknown> = {};
-      for (const [key, spec] of Object.entries(object.methods))
-        methods[key] = make(
-          plans.method(name, object.id, key, spec),
-          this.#options.needed?.[`${name}.${key}`] ?? NOTHING,
-        );
-      objects[name] = methods;
+      for (const method of Object.keys(spec.methods)) {
+        let known: MethodPlan | undefined;
+        const plan = (): MethodPlan => {
+          known ??= this.#plans.method(object, method);
+          return known;
+        };
+        methods[method] = make(plan, this.#options.needed?.[`${object}.${method}`] ?? NOTHING);
+      }
+      objects[object] = methods;
     }
     return objects;
   }

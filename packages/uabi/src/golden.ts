@@ -1,6 +1,6 @@
 // The golden file holds all of the interface that there ever was: ids, types, bounds, what is required, since when.
 // Nothing in it may change in a way that a client or a service could notice; what is new is appended to it.
-import { layoutOf } from "./plan.ts";
+import { layoutOf } from "./describe.ts";
 import type {
   AttributeSpec,
   AttributesSpec,

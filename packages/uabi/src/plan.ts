@@ -1,14 +1,13 @@
+import { checkRegistry } from "./check-registry.ts";
+import { describeType, layoutOf, namedType, RANGES } from "./describe.ts";
 import { REFUSAL } from "./refusal.ts";
 import type {
   AttributeSpec,
   AttributesSpec,
-  EnumType,
-  FieldSpec,
   ItemSpec,
   MethodSpec,
   NamedType,
   Registry,
-  StructType,
   TypeSpec,
 } from "./spec.ts";
 
@@ -95,13 +94,7 @@ export interface MethodPlan {
   readonly answer: SetPlan;
 }
 
-const UNITS = { bytes: " bytes", pages: " pages", ns: " ns" } as const;
 const NUMBERS = { u32: U32, u64: U64, s64: S64 } as const;
-const RANGES = {
-  u32: [0, 0xffff_ffff],
-  u64: [0, Number.MAX_SAFE_INTEGER],
-  s64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-} as const;
 
 const NONE: ValuePlan = {
   type: WANTED,
@@ -118,9 +111,23 @@ const NONE: ValuePlan = {
 
 const EMPTY: Registry = { revision: 1, namespaces: { core: 0 }, types: {}, objects: {} };
 
-/** Compiles the parts of one registry; each named type once. */
+const made = new WeakMap<Registry, Plans>();
+
+/** The plans of a registry, which all of its clients and services share. Throws BAD_REGISTRY (EINVAL) for one with faults. */
+export function plansOf(registry: Registry): Plans {
+  let plans = made.get(registry);
+  if (plans === undefined) {
+    checkRegistry(registry);
+    plans = new Plans(registry);
+    made.set(registry, plans);
+  }
+  return plans;
+}
+
+/** Compiles the parts of one registry when they are first needed; each method and each named type once. */
 export class Plans {
   readonly #registry: Registry;
+  readonly #methods = new Map<MethodSpec, MethodPlan>();
   readonly #structs = new Map<string, StructPlan>();
   readonly #enums = new Map<string, EnumPlan>();
   readonly #nested = new Map<string, SetPlan>();
@@ -129,12 +136,21 @@ export class Plans {
     this.#registry = registry;
   }
 
-  method(object: string, objectId: number, method: string, spec: MethodSpec): MethodPlan {
+  method(object: string, method: string): MethodPlan {
+    const objectSpec = this.#registry.objects[object];
+    const spec = objectSpec?.methods[method];
+    if (objectSpec === undefined || spec === undefined)
+      throw new Error(`The registry has no method ${object}.${method}.`);
+    return once(this.#methods, spec, () => this.#method(object, objectSpec.id, method, spec));
+  }
+
+  #method(object: string, objectId: number, method: string, spec: MethodSpec): MethodPlan {
     const inputs = this.set(spec.inputs);
     const outputs = this.set(spec.outputs);
     const wanted = outputs.attributes.map(
       ({ id, name }): AttributePlan => ({ ...NONE, id, name, required: false, hint: false }),
     );
+    const written = outputs.attributes.map((one) => ({ ...one, required: false }));
     return {
       object,
       objectId,
@@ -143,10 +159,7 @@ export class Plans {
       inputs,
       outputs,
       request: { attributes: sorted([...inputs.attributes, ...wanted]), blank: inputs.blank },
-      answer: setOf([
-        ...outputs.attributes.map((one) => ({ ...one, required: false })),
-        ...protocolAttributes(),
-      ]),
+      answer: setOf([...written, ...protocolAttributes()]),
     };
   }
 
@@ -251,11 +264,11 @@ export function protocolAttributes(): readonly AttributePlan[] {
 }
 let protocol: readonly AttributePlan[] | undefined;
 
-function once<T>(made: Map<string, T>, name: string, make: () => T): T {
-  const found = made.get(name);
+function once<K, T>(known: Map<K, T>, key: K, make: () => T): T {
+  const found = known.get(key);
   if (found !== undefined) return found;
   const value = make();
-  made.set(name, value);
+  known.set(key, value);
   return value;
 }
 
@@ -270,79 +283,4 @@ function setOf(attributes: readonly AttributePlan[]): SetPlan {
 function blankOf(entries: readonly (readonly [string, unknown])[]): () => Record<string, unknown> {
   const template: Record<string, unknown> = Object.fromEntries(entries);
   return () => ({ ...template });
-}
-
-/** A named type of a registry that must be of a kind: the check of registries has seen to that. */
-export function namedType<K extends NamedType["kind"]>(
-  registry: Registry,
-  name: string,
-  kind: K,
-): Extract<NamedType, { kind: K }> {
-  const type = registry.types[name];
-  if (type?.kind !== kind) throw new Error(`The registry has no ${kind} ${name}.`);
-  return type as Extract<NamedType, { kind: K }>;
-}
-
-export interface Layout {
-  readonly offsets: readonly number[];
-  readonly bytes: number;
-  /** Bytes of the fields that came with the struct itself. */
-  readonly minBytes: number;
-}
-
-/** Where the fields of a struct lie: each after the one before, aligned to its size. */
-export function layoutOf(type: StructType): Layout {
-  const offsets: number[] = [];
-  let bytes = 0;
-  let minBytes = 0;
-  for (const field of Object.values(type.fields)) {
-    const size = fieldBytes(field);
-    bytes = Math.ceil(bytes / size) * size;
-    offsets.push(bytes);
-    bytes += size;
-    if ((field.since ?? type.since) === type.since) minBytes = bytes;
-  }
-  return { offsets, bytes, minBytes };
-}
-
-export function fieldBytes(field: FieldSpec): number {
-  return field.type === "u32" || field.type === "enum" ? 4 : 8;
-}
-
-/** A type with its bounds, as text: what people and failures read. */
-export function describeType(registry: Registry, spec: TypeSpec | ItemSpec): string {
-  switch (spec.type) {
-    case "u32":
-    case "u64":
-    case "s64": {
-      const [low, high] = RANGES[spec.type];
-      const unit = spec.unit === undefined ? "" : UNITS[spec.unit];
-      if (spec.min === undefined && spec.max === undefined) return `${spec.type}${unit}`;
-      return `${spec.type}${unit}, ${spec.min ?? low} to ${spec.max ?? (high === 0xffff_ffff ? "2^32-1" : "2^53-1")}`;
-    }
-    case "bool":
-      return "bool";
-    case "string":
-    case "bytes":
-      return `${spec.type}, ${spec.minBytes ?? 0} to ${spec.maxBytes} bytes`;
-    case "handle":
-      return `handle of ${article(spec.of)}`;
-    case "enum": {
-      const type: EnumType = namedType(registry, spec.of, "enum");
-      const names = Object.keys(type.values);
-      return `enum ${spec.of}${names.length <= 8 ? ` (${names.join(", ")})` : ""}`;
-    }
-    case "flags":
-      return `flags ${spec.of} (${Object.keys(namedType(registry, spec.of, "flags").values).join(", ")})`;
-    case "struct":
-      return `struct ${spec.of}`;
-    case "nested":
-      return `nested ${spec.of}`;
-    case "array":
-      return `array of at most ${spec.maxCount}: ${describeType(registry, spec.item)}`;
-  }
-}
-
-function article(noun: string): string {
-  return `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
 }

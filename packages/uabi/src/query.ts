@@ -1,4 +1,4 @@
-import { describeType, layoutOf } from "./plan.ts";
+import { describeType, layoutOf } from "./describe.ts";
 import type { AttributesSpec, NamedType, Registry } from "./spec.ts";
 
 /** An attribute as context.query tells it. */

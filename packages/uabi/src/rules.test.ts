@@ -6,7 +6,7 @@ import { syncClient } from "./client.ts";
 import { Decoder } from "./decoder.ts";
 import { directTransport } from "./direct.ts";
 import type { Handle } from "./infer.ts";
-import { Plans } from "./plan.ts";
+import { plansOf } from "./plan.ts";
 import { InterfaceError } from "./refusal.ts";
 import { CORE } from "./registry/core.ts";
 import { Service } from "./service.ts";
@@ -43,9 +43,7 @@ function send(
 function read(answer: Uint8Array): Reply {
   const decoder = new Decoder(false);
   decoder.room(answer.length).set(answer);
-  const spec = GROWN.objects.thing?.methods.take;
-  assert.ok(spec);
-  const plan = new Plans(GROWN).method("thing", 1, "take", spec);
+  const plan = plansOf(GROWN).method("thing", "take");
   const view = new DataView(answer.buffer, answer.byteOffset, answer.length);
   const attributes: (readonly [number, number, number])[] = [];
   for (let at = 24; at < answer.length; at += 8 + Math.ceil(view.getUint32(at + 4, true) / 8) * 8)

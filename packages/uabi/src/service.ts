@@ -1,11 +1,10 @@
 import { type ErrnoName, HmsError } from "@hms/topology";
-import { checkRegistry } from "./check-registry.ts";
 import { Decoder, type HandleCheck, Refusal } from "./decoder.ts";
 import { Encoder } from "./encoder.ts";
 import type { Output, Received } from "./infer.ts";
 import { Later } from "./later.ts";
 import type { Peer } from "./peer.ts";
-import { type AttributePlan, type MethodPlan, Plans, protocolAttributes } from "./plan.ts";
+import { type AttributePlan, type MethodPlan, type Plans, plansOf, protocolAttributes } from "./plan.ts";
 import { queryRegistry } from "./query.ts";
 import { InterfaceError, type Place } from "./refusal.ts";
 import type { Registry } from "./spec.ts";
@@ -107,9 +106,8 @@ export class Service<R extends Registry> {
 
   /** Throws BAD_REGISTRY (EINVAL) for a registry with faults. */
   constructor(registry: R, options: ServiceOptions = {}) {
-    checkRegistry(registry);
     this.registry = registry;
-    this.#plans = new Plans(registry);
+    this.#plans = plansOf(registry);
     this.#decoder = new Decoder(true, options.hasHandle ?? null);
     this.#protocol = protocolAttributes();
     this.#onClose = options.onClose;
@@ -136,11 +134,7 @@ export class Service<R extends Registry> {
   readonly #has = (object: number, method: number): boolean => this.#methods.has(keyOf(object, method));
 
   #add(object: string, method: string, handler: AnyHandler): void {
-    const objectSpec = this.registry.objects[object];
-    const spec = objectSpec?.methods[method];
-    if (objectSpec === undefined || spec === undefined)
-      throw new Error(`The registry has no method ${object}.${method}.`);
-    const plan = this.#plans.method(object, objectSpec.id, method, spec);
+    const plan = this.#plans.method(object, method);
     this.#methods.set(keyOf(plan.objectId, plan.methodId), { plan, handler });
   }
 

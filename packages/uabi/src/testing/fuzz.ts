@@ -2,7 +2,7 @@
 // gives a handler nothing that its registry does not allow.
 import { Decoder } from "../decoder.ts";
 import { Encoder } from "../encoder.ts";
-import { type MethodPlan, Plans } from "../plan.ts";
+import { type MethodPlan, plansOf } from "../plan.ts";
 import { Service } from "../service.ts";
 import type { MethodSpec, Registry } from "../spec.ts";
 import { ANSWER, FAILURE, MANDATORY, REQUEST } from "../wire.ts";
@@ -40,9 +40,9 @@ export class Fuzzer {
   constructor(registry: Registry, random: Random) {
     this.#registry = registry;
     this.#random = random;
-    const plans = new Plans(registry);
-    this.#targets = Object.entries(registry.objects).flatMap(([object, { id, methods }]) =>
-      Object.entries(methods).map(([name, spec]) => ({ spec, plan: plans.method(object, id, name, spec) })),
+    const plans = plansOf(registry);
+    this.#targets = Object.entries(registry.objects).flatMap(([object, { methods }]) =>
+      Object.entries(methods).map(([name, spec]) => ({ spec, plan: plans.method(object, name) })),
     );
     const service = new Service(registry, { hasHandle: (_, handle) => handle < 6 });
     for (const { plan, spec } of this.#targets) this.#handle(service, plan, spec);

@@ -1,5 +1,5 @@
 // Random values for the attributes of a registry, and the check that a value is one: written apart from the decoder.
-import { namedType } from "../plan.ts";
+import { namedType } from "../describe.ts";
 import type { AttributesSpec, FieldSpec, ItemSpec, Registry, StructType, TypeSpec } from "../spec.ts";
 
 /** Random numbers from a seed. */
