@@ -4,8 +4,6 @@ import {
   type CpuGroup,
   type CpuKind,
   type DistanceMatrix,
-  emptyFacts,
-  type FactsDraft,
   MEMORY_KINDS,
   type MemorySideCache,
   type NumaNode,
@@ -14,6 +12,7 @@ import {
   type Processor,
   type Reach,
 } from "../packages/topology/src/model/facts.ts";
+import { emptyFacts, type FactsDraft } from "../packages/topology/src/model/facts-draft.ts";
 import { IndexSet } from "../packages/topology/src/model/index-set.ts";
 import { quantity } from "../packages/topology/src/model/quantity.ts";
 

@@ -8,7 +8,7 @@ import { discover } from "../packages/topology/src/discover.ts";
 import { readHwlocXml } from "../packages/topology/src/formats/hwloc-xml/read.ts";
 import { writeHwlocXml } from "../packages/topology/src/formats/hwloc-xml/write.ts";
 import { HmsError } from "../packages/topology/src/model/error.ts";
-import type { FactsDraft } from "../packages/topology/src/model/facts.ts";
+import type { FactsDraft } from "../packages/topology/src/model/facts-draft.ts";
 import { IndexSet } from "../packages/topology/src/model/index-set.ts";
 import type { Machine } from "../packages/topology/src/model/machine.ts";
 import { machineFacts } from "./hwloc-arbitrary.ts";

@@ -1,5 +1,5 @@
 import { assemble } from "./assemble/assemble.ts";
-import { emptyFacts, type FactsDraft } from "./model/facts.ts";
+import { emptyFacts, type FactsDraft } from "./model/facts-draft.ts";
 import type { Machine, MachineInput } from "./model/machine.ts";
 import { SOURCES } from "./sources/mod.ts";
 import type { FileTree } from "./tree/tree.ts";

@@ -8,6 +8,7 @@ const FORMAT = "hms-exports-baseline-1";
 export interface BaselineEntry {
   readonly package: string;
   readonly subpath: string;
+  /** `*`: any of this door, while the package is being built. */
   readonly name: string;
   readonly reason: string;
   readonly owner: string;
@@ -32,11 +33,15 @@ export function compareWithBaseline(
   entries: readonly BaselineEntry[],
 ): BaselineComparison {
   const same = (one: PackageExport, entry: BaselineEntry): boolean =>
-    one.package === entry.package && one.subpath === entry.subpath && one.name === entry.name;
+    one.package === entry.package &&
+    one.subpath === entry.subpath &&
+    (entry.name === "*" || one.name === entry.name);
   const bad = report.exports.filter(breaksRule);
   return {
     violations: bad.filter((one) => !entries.some((entry) => same(one, entry))),
-    stale: entries.filter((entry) => !bad.some((one) => same(one, entry))),
+    stale: entries.filter(
+      (entry) => !(entry.name === "*" ? report.exports : bad).some((one) => same(one, entry)),
+    ),
   };
 }
 

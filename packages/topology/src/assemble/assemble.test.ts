@@ -1,14 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import {
-  type AccessClass,
-  emptyFacts,
-  type FactsDraft,
-  type LinkMedium,
-  type LinkProperties,
-  type NumaNode,
-} from "../model/facts.ts";
+import type { AccessClass, LinkMedium, LinkProperties, NumaNode } from "../model/facts.ts";
+import { emptyFacts, type FactsDraft } from "../model/facts-draft.ts";
 import { IndexSet } from "../model/index-set.ts";
 import type { Machine } from "../model/machine.ts";
 import { quantity } from "../model/quantity.ts";

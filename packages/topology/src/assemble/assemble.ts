@@ -8,15 +8,8 @@ import type {
   Warning,
 } from "../model/facts.ts";
 import { IndexSet } from "../model/index-set.ts";
-import {
-  type Bridge,
-  type Initiator,
-  type Link,
-  type Machine,
-  type MachineInput,
-  OBJECT_VERSION,
-  type Target,
-} from "../model/machine.ts";
+import type { Bridge, Initiator, Link, Machine, MachineInput, Target } from "../model/machine.ts";
+import { OBJECT_VERSION } from "../model/object-version.ts";
 import { attachmentFacts } from "./attachments.ts";
 import { fillCells } from "./cells.ts";
 import { groupLinks } from "./links.ts";

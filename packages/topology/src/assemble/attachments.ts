@@ -1,5 +1,5 @@
 import type { Attachment, BridgeFact, InitiatorFact, LinkFact, TargetFact } from "../model/facts.ts";
-import { OBJECT_VERSION } from "../model/machine.ts";
+import { OBJECT_VERSION } from "../model/object-version.ts";
 import { propertiesKey, UNKNOWN_PROPERTIES } from "./properties.ts";
 
 /**

@@ -2,15 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buildObjectTree } from "./build-object-tree.ts";
 import { CACHE_DEPTH_MAX, CPU_DEPTH_MAX } from "./cpu-tree.ts";
-import {
-  type CpuCache,
-  type CpuGroup,
-  emptyFacts,
-  type FactsDraft,
-  type NumaNode,
-  type OsDevice,
-  type PciDevice,
-} from "./facts.ts";
+import type { CpuCache, CpuGroup, NumaNode, OsDevice, PciDevice } from "./facts.ts";
+import { emptyFacts, type FactsDraft } from "./facts-draft.ts";
 import { IndexSet } from "./index-set.ts";
 import type { ObjectTree, TreeObject } from "./object-tree.ts";
 

@@ -1,8 +1,5 @@
 import type { Facts, InitiatorFact, LinkMedium, LinkProperties, TargetFact } from "./facts.ts";
 
-/** The version of the four object types that this library understands. */
-export const OBJECT_VERSION = 1;
-
 /** What all four object types have (the HMS model of 2018: name `v<version>-<uid>-<type>`). */
 export interface HmsObject {
   /** One counter over all four types; stable for the same input. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Warning } from "../model/facts.ts";
-import { emptyFacts } from "../model/facts.ts";
+import { emptyFacts } from "../model/facts-draft.ts";
 import { type MemoryEntry, MemoryTree } from "../tree/memory.ts";
 import { BYTES_RANGE, ID_RANGE, numbered, readInteger, readLine, readList, readMask } from "./attribute.ts";
 import type { Discovery } from "./source.ts";

@@ -1,4 +1,4 @@
-import type { FactsDraft } from "../model/facts.ts";
+import type { FactsDraft } from "../model/facts-draft.ts";
 import type { FileTree } from "../tree/tree.ts";
 
 /** What a source works with. */

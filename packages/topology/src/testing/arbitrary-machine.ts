@@ -4,7 +4,6 @@ import { assemble } from "../assemble/assemble.ts";
 import { MACHINE } from "../formats/json/machine-shape.ts";
 import type { Kind, Shape } from "../formats/json/shape.ts";
 import {
-  emptyFacts,
   type Facts,
   INITIATOR_TYPES,
   LINK_MEDIA,
@@ -12,6 +11,7 @@ import {
   MEMORY_KINDS,
   type NumaNode,
 } from "../model/facts.ts";
+import { emptyFacts } from "../model/facts-draft.ts";
 import { IndexSet } from "../model/index-set.ts";
 import type { Machine } from "../model/machine.ts";
 import { ORIGINS, type Quantity } from "../model/quantity.ts";

@@ -2,7 +2,8 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { emptyFacts, type Facts, type FactsDraft } from "../model/facts.ts";
+import type { Facts } from "../model/facts.ts";
+import { emptyFacts, type FactsDraft } from "../model/facts-draft.ts";
 import { SOURCES } from "../sources/mod.ts";
 import type { Source } from "../sources/source.ts";
 import { type MemoryEntry, MemoryTree } from "../tree/memory.ts";

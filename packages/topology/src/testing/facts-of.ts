@@ -1,5 +1,6 @@
 /** Small captures that a test writes down, run through the sources. */
-import { emptyFacts, type Facts } from "../model/facts.ts";
+import type { Facts } from "../model/facts.ts";
+import { emptyFacts } from "../model/facts-draft.ts";
 import { SOURCES } from "../sources/mod.ts";
 import { type MemoryEntry, MemoryTree } from "../tree/memory.ts";
 

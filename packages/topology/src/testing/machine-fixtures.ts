@@ -1,20 +1,20 @@
 /** Machines made by hand, for tests of what reads a Machine: small ones of each sort, large ones, odd ones. */
 import { assemble } from "../assemble/assemble.ts";
-import {
-  type CpuCache,
-  type CpuGroup,
-  emptyFacts,
-  type FactsDraft,
-  type InitiatorType,
-  type KindConclusion,
-  type LinkProperties,
-  type MemoryKind,
-  type NumaNode,
-  type OsDevice,
-  type PciDevice,
+import type {
+  CpuCache,
+  CpuGroup,
+  InitiatorType,
+  KindConclusion,
+  LinkProperties,
+  MemoryKind,
+  NumaNode,
+  OsDevice,
+  PciDevice,
 } from "../model/facts.ts";
+import { emptyFacts, type FactsDraft } from "../model/facts-draft.ts";
 import { IndexSet } from "../model/index-set.ts";
-import { type Machine, OBJECT_VERSION } from "../model/machine.ts";
+import type { Machine } from "../model/machine.ts";
+import { OBJECT_VERSION } from "../model/object-version.ts";
 import { type Origin, quantity } from "../model/quantity.ts";
 
 const KiB = 2 ** 10;

@@ -1,7 +1,8 @@
 import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
-import type { FactsDraft, InitiatorFact, KindConclusion, OsDevice } from "../../model/facts.ts";
+import type { InitiatorFact, KindConclusion, OsDevice } from "../../model/facts.ts";
+import type { FactsDraft } from "../../model/facts-draft.ts";
 import { IndexSet } from "../../model/index-set.ts";
-import { OBJECT_VERSION } from "../../model/machine.ts";
+import { OBJECT_VERSION } from "../../model/object-version.ts";
 import { quantity } from "../../model/quantity.ts";
 import { addDeviceMemory } from "../../sources/devices/device-memory.ts";
 import { initiators } from "../../sources/devices/initiators.ts";

@@ -1,4 +1,5 @@
-import type { FactsDraft, LinkProperties } from "../../model/facts.ts";
+import type { LinkProperties } from "../../model/facts.ts";
+import type { FactsDraft } from "../../model/facts-draft.ts";
 import { IndexSet } from "../../model/index-set.ts";
 import { COMBINED_DETAIL, type Quantity, quantity } from "../../model/quantity.ts";
 import type { ElementReader } from "./elements.ts";

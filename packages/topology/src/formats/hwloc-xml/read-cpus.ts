@@ -1,4 +1,5 @@
-import type { CpuCache, CpuGroup, CpuKind, FactsDraft } from "../../model/facts.ts";
+import type { CpuCache, CpuGroup, CpuKind } from "../../model/facts.ts";
+import type { FactsDraft } from "../../model/facts-draft.ts";
 import type { IndexSet } from "../../model/index-set.ts";
 import type { ElementReader } from "./elements.ts";
 import type { Element } from "./parse.ts";

@@ -1,4 +1,5 @@
-import type { FactsDraft, OsDevice, PciDevice } from "../../model/facts.ts";
+import type { OsDevice, PciDevice } from "../../model/facts.ts";
+import type { FactsDraft } from "../../model/facts-draft.ts";
 import type { IndexSet } from "../../model/index-set.ts";
 import { parsePciAddress } from "../../model/io-tree.ts";
 import { describe, type ElementReader } from "./elements.ts";

@@ -1,10 +1,5 @@
-import type {
-  DistanceMatrix,
-  FactsDraft,
-  KindConclusion,
-  MemorySideCache,
-  NumaNode,
-} from "../../model/facts.ts";
+import type { DistanceMatrix, KindConclusion, MemorySideCache, NumaNode } from "../../model/facts.ts";
+import type { FactsDraft } from "../../model/facts-draft.ts";
 import { IndexSet } from "../../model/index-set.ts";
 import { daxKind } from "./derive-devices.ts";
 import { describe, type ElementReader, objectsIn } from "./elements.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HmsError } from "../../model/error.ts";
-import type { FactsDraft } from "../../model/facts.ts";
+import type { FactsDraft } from "../../model/facts-draft.ts";
 import { DEPTH_MAX, ELEMENTS_MAX, XML_LENGTH_MAX } from "./parse.ts";
 import { readHwlocXml } from "./read.ts";
 

@@ -1,5 +1,5 @@
 import { HmsError } from "../../model/error.ts";
-import { emptyFacts, type FactsDraft } from "../../model/facts.ts";
+import { emptyFacts, type FactsDraft } from "../../model/facts-draft.ts";
 import { deriveDevices } from "./derive-devices.ts";
 import { describe, ElementReader, objectsIn } from "./elements.ts";
 import { type Element, parseHwlocXml } from "./parse.ts";

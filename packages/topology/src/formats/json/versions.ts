@@ -1,4 +1,4 @@
-import { OBJECT_VERSION } from "../../model/machine.ts";
+import { OBJECT_VERSION } from "../../model/object-version.ts";
 import { isRecord } from "./decode.ts";
 
 /** The lists of a document whose objects have a version. */

@@ -1,7 +1,7 @@
 import { dominates, UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import { INITIATOR_TYPES, type InitiatorFact, type LinkProperties, MEMORY_KINDS } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
-import { OBJECT_VERSION } from "../../model/machine.ts";
+import { OBJECT_VERSION } from "../../model/object-version.ts";
 import { type Draft, instances, readVersion, statedKind } from "./draft.ts";
 import type { Field, Fields } from "./field.ts";
 import { addHardware, attach, readAddress, readSlot } from "./hardware.ts";

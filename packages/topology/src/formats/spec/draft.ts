@@ -1,6 +1,7 @@
-import { emptyFacts, type FactsDraft, type MemoryKind } from "../../model/facts.ts";
+import type { MemoryKind } from "../../model/facts.ts";
+import { emptyFacts, type FactsDraft } from "../../model/facts-draft.ts";
 import { IndexSet } from "../../model/index-set.ts";
-import { OBJECT_VERSION } from "../../model/machine.ts";
+import { OBJECT_VERSION } from "../../model/object-version.ts";
 import type { Field, Fields } from "./field.ts";
 import { Ids } from "./ids.ts";
 import { MEMBERS_MAX } from "./limits.ts";

@@ -1,6 +1,6 @@
 import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import { MEMORY_KINDS } from "../../model/facts.ts";
-import { OBJECT_VERSION } from "../../model/machine.ts";
+import { OBJECT_VERSION } from "../../model/object-version.ts";
 import { type Draft, instances, readVersion, statedKind } from "./draft.ts";
 import { type Field, type Fields, shown } from "./field.ts";
 import type { Ids } from "./ids.ts";

@@ -2,7 +2,7 @@ import type { Cells, Combination } from "../../assemble/cells.ts";
 import { groupLinks } from "../../assemble/links.ts";
 import { commonProperties, NUMBERS, propertiesKey } from "../../assemble/properties.ts";
 import type { LinkFact, LinkMedium, LinkProperties } from "../../model/facts.ts";
-import { OBJECT_VERSION } from "../../model/machine.ts";
+import { OBJECT_VERSION } from "../../model/object-version.ts";
 import type { Quantity } from "../../model/quantity.ts";
 import type { Field } from "./field.ts";
 import { LINKS_MAX } from "./limits.ts";

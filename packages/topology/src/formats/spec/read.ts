@@ -1,5 +1,5 @@
 import { HmsError } from "../../model/error.ts";
-import type { FactsDraft } from "../../model/facts.ts";
+import type { FactsDraft } from "../../model/facts-draft.ts";
 import { CpuDraft } from "./cpus.ts";
 import { readDevices } from "./devices.ts";
 import { Draft, readInfo } from "./draft.ts";

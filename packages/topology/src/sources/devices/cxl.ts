@@ -1,6 +1,6 @@
 import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import type { CxlDecoder, CxlMemdev, CxlRegion, DaxDevice, LinkProperties } from "../../model/facts.ts";
-import { OBJECT_VERSION } from "../../model/machine.ts";
+import { OBJECT_VERSION } from "../../model/object-version.ts";
 import { numbered } from "../attribute.ts";
 import { readAccess } from "../memory/access.ts";
 import type { Discovery, Source } from "../source.ts";

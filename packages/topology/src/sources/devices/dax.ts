@@ -1,6 +1,6 @@
 import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import type { DaxDevice, KindConclusion } from "../../model/facts.ts";
-import { OBJECT_VERSION } from "../../model/machine.ts";
+import { OBJECT_VERSION } from "../../model/object-version.ts";
 import type { Discovery, Source } from "../source.ts";
 import { readDeviceNumber } from "./block.ts";
 import { type Place, placeAt, placeOf } from "./class-device.ts";

@@ -1,6 +1,6 @@
 import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import type { InitiatorFact, KindConclusion, OsDevice } from "../../model/facts.ts";
-import { OBJECT_VERSION } from "../../model/machine.ts";
+import { OBJECT_VERSION } from "../../model/object-version.ts";
 import type { ByteCount } from "../../model/quantity.ts";
 import { numbered } from "../attribute.ts";
 import type { Discovery, Source } from "../source.ts";

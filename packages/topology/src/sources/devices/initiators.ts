@@ -1,7 +1,7 @@
 import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import type { InitiatorType, OsDevice, PciDevice } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
-import { OBJECT_VERSION } from "../../model/machine.ts";
+import { OBJECT_VERSION } from "../../model/object-version.ts";
 import { pciIndex } from "../pci/address.ts";
 import { pathBandwidth } from "../pci/link.ts";
 import type { Discovery, Source } from "../source.ts";

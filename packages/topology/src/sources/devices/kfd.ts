@@ -1,7 +1,7 @@
 import { mergeProperties, UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import type { Attachment, InitiatorFact, KfdLink, LinkProperties } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
-import { OBJECT_VERSION } from "../../model/machine.ts";
+import { OBJECT_VERSION } from "../../model/object-version.ts";
 import { quantity } from "../../model/quantity.ts";
 import type { Discovery, Source } from "../source.ts";
 import { addDeviceMemory } from "./device-memory.ts";

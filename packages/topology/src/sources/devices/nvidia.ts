@@ -2,7 +2,7 @@ import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import type { InitiatorFact } from "../../model/facts.ts";
 import { IndexSet } from "../../model/index-set.ts";
 import { parsePciAddress } from "../../model/io-tree.ts";
-import { OBJECT_VERSION } from "../../model/machine.ts";
+import { OBJECT_VERSION } from "../../model/object-version.ts";
 import { quoted } from "../attribute.ts";
 import type { Discovery, Source } from "../source.ts";
 import { addDeviceMemory } from "./device-memory.ts";

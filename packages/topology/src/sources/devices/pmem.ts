@@ -1,6 +1,6 @@
 import { UNKNOWN_PROPERTIES } from "../../assemble/properties.ts";
 import type { PmemRegion } from "../../model/facts.ts";
-import { OBJECT_VERSION } from "../../model/machine.ts";
+import { OBJECT_VERSION } from "../../model/object-version.ts";
 import type { Discovery, Source } from "../source.ts";
 import { hostReaches, nearCpus } from "./near.ts";
 import { baseName, readBytes, readNode, readWord } from "./values.ts";
