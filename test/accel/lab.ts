@@ -1,4 +1,5 @@
 // The accelerator on the real host, as a program has it: a kernel thread, regions at addresses, clients.
+import { once } from "node:events";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { type ControlReply, programOf, QueueClient, type QueueMapping } from "@hms/driver-accel";
 import { bufferAt, detach, EventFd } from "@hms/host-linux";
@@ -95,9 +96,10 @@ export class RealLab implements AsyncDisposable {
     if (this.#ended) return;
     this.#ended = true;
     for (const buffer of this.#buffers) detach(buffer);
+    const exit = once(this.#worker, "exit");
     await this.call("stop");
     this.#port.close();
-    await this.#worker.terminate();
+    await exit;
     this.#wake.close();
   }
 }
