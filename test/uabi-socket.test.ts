@@ -259,7 +259,7 @@ describe("a Unix socket", () => {
   });
 
   test("reaches a service behind a ring", async () => {
-    const memories = [createRing(), createRing()];
+    const memories = [createRing(), createRing(), createRing()];
     const server = new RingServer(service());
     for (const memory of memories) server.add(memory);
     const wake = (): void => {
@@ -275,6 +275,15 @@ describe("a Unix socket", () => {
     using one = await SocketClient.open(listening.path);
     using two = await SocketClient.open(listening.path);
     const poll = setInterval(() => server.poll(), 1);
+    // From here on the ids of the socket and of the ring differ.
+    const raw = Buffer.from("180000000100020007000000090000000000000000000000", "hex");
+    const stray = connect(listening.path);
+    stray.write(raw);
+    const [said] = await new Promise<[Buffer]>((resolve) =>
+      stray.once("data", (part) => resolve([part as Buffer])),
+    );
+    assert.deepEqual([said.readUInt32LE(8), said.readUInt32LE(12)], [7, 9]);
+    stray.destroy();
     const answers = await Promise.all(
       [one, two].flatMap((transport) => {
         const client = asyncClient(CORE, transport);

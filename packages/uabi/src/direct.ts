@@ -28,7 +28,7 @@ export function directTransport<R extends Registry>(
     const id = idOf(message);
     const resolve = waiting.get(id);
     waiting.delete(id);
-    resolve?.(message.slice());
+    resolve?.(new Uint8Array(message));
   });
   const close = (): void => {
     connection.close();

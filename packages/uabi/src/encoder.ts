@@ -45,11 +45,11 @@ export class Encoder {
     this.#count = 0;
   }
 
-  /** Ends the message, and gives it. */
+  /** Ends the message, and gives it: a plain view, since `slice` of a Buffer makes no copy. */
   end(): Uint8Array {
     this.#words[0] = this.#at;
     this.#words[4] = ((this.#words[4] ?? 0) & 0xffff_0000) | this.#count;
-    return this.#bytes.subarray(0, this.#at);
+    return new Uint8Array(this.#bytes.buffer, 0, this.#at);
   }
 
   /**

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { HmsError } from "@hms/topology";
-import { syncClient } from "./client.ts";
+import { asyncClient, syncClient } from "./client.ts";
 import { Decoder } from "./decoder.ts";
 import { directTransport } from "./direct.ts";
 import type { Handle } from "./infer.ts";
@@ -408,6 +408,31 @@ describe("rule 7: a handler", () => {
         message: /fault of the service/,
       });
     }
+  });
+
+  test("rule 7: can answer later, in any order", async () => {
+    const laters: { readonly space: number; answer(): void }[] = [];
+    const service = new Service(CORE).on({
+      space: {
+        create({ context }, call) {
+          const later = call.later();
+          laters.push({
+            space: context,
+            answer: () => later.answer({ space: context as number as Handle<"space">, pasid: 0 }),
+          });
+          return later;
+        },
+      },
+    });
+    const client = asyncClient(CORE, directTransport(service));
+    const answers = Array.from({ length: 20 }, (_, i) =>
+      client.space.create({ context: (i + 1) as Handle<"context"> }),
+    );
+    for (const { answer } of laters.reverse()) answer();
+    assert.deepEqual(
+      (await Promise.all(answers)).map(({ space }) => space),
+      answers.map((_, i) => i + 1),
+    );
   });
 
   test("rule 7: can call the service itself", () => {

@@ -299,7 +299,7 @@ export function encodeFailure({ code, errno, message }: HmsError): Uint8Array {
   const encoder = new Encoder();
   encoder.begin(0, 0, FAILURE, 0, 0);
   encoder.some(protocolAttributes(), said({ code, errno, message, place: null }, SHORT_TEXT_MAX));
-  return encoder.end().slice();
+  return new Uint8Array(encoder.end());
 }
 
 /** One client of a service. */

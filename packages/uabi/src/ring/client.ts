@@ -152,7 +152,7 @@ export class RingClient implements SyncTransport, AsyncTransport {
     if (length > this.#answer.length) this.#answer = new Uint8Array(length);
     this.#reader.take(this.#answer, length);
     if (idOf(this.#answer) === this.#wanted) this.#answerBytes = length;
-    else this.#resolve(this.#answer.slice(0, length));
+    else this.#resolve(new Uint8Array(this.#answer.subarray(0, length)));
   }
 
   /** An answer that nobody waits for any more is dropped. */

@@ -5,6 +5,7 @@ import { Worker } from "node:worker_threads";
 import { HmsError } from "@hms/topology";
 import { asyncClient, syncClient } from "../client.ts";
 import type { AsyncClient, Handle, SyncClient } from "../infer.ts";
+import type { Later } from "../later.ts";
 import { CORE, type CoreRegistry } from "../registry/core.ts";
 import { Service } from "../service.ts";
 import type { RingWorkerData } from "../testing/ring-worker.ts";
@@ -165,6 +166,38 @@ describe("a ring in one thread", () => {
     );
     transport.close();
     await Promise.all(waiting);
+  });
+
+  test("keeps answers that find no room as they are", async () => {
+    const laters: Later<{ readonly reply?: Uint8Array | undefined }>[] = [];
+    const service = new Service(CORE).on({
+      device: {
+        control(_, call) {
+          const later = call.later();
+          laters.push(later);
+          return later;
+        },
+      },
+    });
+    const server = new RingServer(service);
+    const memory = createRing(4096);
+    server.add(memory);
+    const client = asyncClient(CORE, new RingClient(memory, { wake }));
+    const answers = Array.from({ length: 30 }, () =>
+      client.device.control({ device, command: new Uint8Array(1) }),
+    );
+    while (server.poll() > 0);
+    assert.equal(laters.length, 30);
+    // Three fit at a time.
+    laters.forEach((later, i) => {
+      later.answer({ reply: new Uint8Array(1000).fill(i) });
+    });
+    const polling = setInterval(() => server.poll(), 1);
+    const replies = await Promise.all(answers);
+    clearInterval(polling);
+    replies.forEach(({ reply }, i) => {
+      assert.deepEqual(reply, new Uint8Array(1000).fill(i));
+    });
   });
 
   test("does not wait for ever with promises", async () => {

@@ -169,7 +169,7 @@ class ServerEnd {
   }
 
   #send(message: Uint8Array): void {
-    if (this.#late.length > 0 || !this.#writer.write(message)) this.#late.push(message.slice());
+    if (this.#late.length > 0 || !this.#writer.write(message)) this.#late.push(new Uint8Array(message));
     else if (mustWake(this.#words, CLIENT_WAITS, Atomics)) ringClient(this.#words);
   }
 

@@ -73,10 +73,10 @@ export class SocketClient implements AsyncTransport {
       }
       const id = idOf(frame);
       // No request has the id 0: it is said to all of them.
-      if (id === 0) this.#farewell = Uint8Array.from(frame);
+      if (id === 0) this.#farewell = frame;
       const waiter = this.#waiting.get(id);
       this.#waiting.delete(id);
-      waiter?.resolve(Uint8Array.from(frame));
+      waiter?.resolve(frame);
     }
     if (this.#farewell !== null) this.#end(gone("the service refused it"));
   }

@@ -14,8 +14,8 @@ export class Frames {
     this.#bytes += part.length;
   }
 
-  /** The next whole message; null: it is not there yet. Undefined: what comes can be no message. */
-  next(): Buffer | null | undefined {
+  /** A copy of the next whole message; null: it is not there yet. Undefined: what comes can be no message. */
+  next(): Uint8Array | null | undefined {
     if (this.#bytes < 4) return null;
     const length = this.#length();
     if (length < HEADER_BYTES || length > MESSAGE_BYTES_MAX || length % 8 !== 0) return undefined;
@@ -24,7 +24,7 @@ export class Frames {
     this.#bytes -= length;
     const rest = all.subarray(length);
     this.#parts = rest.length === 0 ? [] : [rest];
-    return all.subarray(0, length);
+    return new Uint8Array(all.subarray(0, length));
   }
 
   #length(): number {

@@ -2,6 +2,7 @@ import { HmsError } from "@hms/topology";
 import type { AsyncTransport } from "../client.ts";
 import type { Peer } from "../peer.ts";
 import { encodeFailure } from "../service.ts";
+import { HEADER_BYTES } from "../wire.ts";
 import type { Acceptor } from "./server.ts";
 
 /**
@@ -15,12 +16,11 @@ export function relay(open: (peer: Peer) => AsyncTransport): Acceptor {
       return {
         receive(message) {
           // The transport gives the request an id of its own.
-          const id = message.slice(8, 16);
-          const header = message.slice(0, 24);
-          const answer = transport.send(message.slice());
+          const header = new Uint8Array(message.subarray(0, HEADER_BYTES));
+          const answer = transport.send(message);
           answer.then(
             (bytes) => {
-              bytes.set(id, 8);
+              bytes.set(header.subarray(8, 16), 8);
               send(bytes);
             },
             (error: unknown) => send(failed(header, error)),
