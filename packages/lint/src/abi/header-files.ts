@@ -126,8 +126,11 @@ class Headers implements HeaderFiles {
     for (const path of this.#files.headers("arch", /^arch(\/[^/]+(\/include(\/uapi(\/|$)|$)|$)|$)/)) {
       if (own.has(path) || !path.includes("/include/uapi/")) continue;
       const text = this.#files.read(path)?.toString("latin1") ?? "";
-      for (const [, define, member] of text.matchAll(/#\s*define\s+(\w+)|^\s+([A-Z]\w+)\s*[,=]/gm)) {
-        const name = define ?? member ?? "";
+      const names = text.matchAll(
+        /#\s*define\s+(\w+)|^\s+([A-Z]\w+)\s*[,=]|^((?:struct|union)\s+\w+)\s*\{/gm,
+      );
+      for (const [, define, member, record] of names) {
+        const name = define ?? member ?? record ?? "";
         if (!words.has(name)) words.set(name, path);
       }
     }
