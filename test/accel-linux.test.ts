@@ -6,6 +6,7 @@ import { type QueueClient, WHY } from "@hms/driver-accel";
 import { CAN_READ, CAN_WRITE } from "@hms/hmm";
 import { LinuxHost } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
+import { scaleModule } from "../packages/drivers/accel/src/testing/wasm-module.ts";
 import { RealLab } from "./accel/lab.ts";
 
 /** Why the real host cannot run here; undefined when it can. */
@@ -314,6 +315,60 @@ test(
     assert.ok((core as { duplicated: number }).duplicated > 0);
     await consistent(lab);
     client.close();
+  },
+);
+
+test(
+  "WebAssembly kernels fault pages into their own memory, and share them with JavaScript and the CPU",
+  options,
+  async () => {
+    await using lab = new RealLab();
+    await lab.call("device", "accel0", MIB);
+    const x = await lab.map(4 * MIB);
+    const values = new Float64Array(x.buffer);
+    for (let i = 0; i < values.length; i++) values[i] = i;
+    const loaded = await lab.call("load", "accel0", "wasm", {
+      kind: "wasm",
+      bytes: scaleModule({ initial: 17 }),
+    });
+    assert.ok(loaded.outcome === "OK", JSON.stringify(loaded));
+    const program = loaded.program ?? 0;
+    const scale = await lab.call("kernel", "accel0", program, "scale", ["x", "a"]);
+    const crash = await lab.call("kernel", "accel0", program, "crash", ["x", "a"]);
+    const spin = await lab.call("kernel", "accel0", program, "spin", ["x", "a"]);
+    const half = await lab.kernel(
+      "accel0",
+      ({ x }: { x: Float64Array }, { first, end }: Range) => {
+        for (let i = first; i < end; i++) x[i] = (x[i] ?? 0) / 2;
+      },
+      ["x"],
+    );
+    const client = await lab.queue("q", "accel0");
+    await lab.call("attach", "q", x.region, { program });
+    await lab.call("attach", "q", x.region);
+    const all = { region: x.region, type: "float64", length: values.length } as const;
+    for (let round = 0; round < 2; round++) {
+      assert.equal((await client.run({ kernel: scale, args: [all, 4] })).code, 0);
+      assert.equal((await client.run({ kernel: half, args: [all] })).code, 0);
+      const trapped = await client.completion(client.submit({ kernel: crash, args: [all, 0] }));
+      assert.deepEqual([trapped.code, trapped.why], [5, WHY.kernelFailed]);
+      const factor = 2 ** (round + 1);
+      for (let i = 0; i < values.length; i++) if (values[i] !== i * factor) assert.fail(`${i}: ${values[i]}`);
+    }
+    assert.ok((await lab.call("status", "accel0")).evicted > 0);
+    const spinning = client.submit({ kernel: spin, args: [all, 0] });
+    await sleep(20);
+    await lab.call("resetDevice", "accel0");
+    assert.equal((await client.completion(spinning)).code, 5);
+    for (let i = 0; i < values.length; i++) if (values[i] !== i * 4) assert.fail(`${i}: ${values[i]}`);
+    client.close();
+    await lab.call("closeQueue", "q");
+    const again = await lab.queue("q2", "accel0");
+    await lab.call("attach", "q2", x.region, { program });
+    assert.equal((await again.run({ kernel: scale, args: [all, 0.25] })).code, 0);
+    for (let i = 0; i < values.length; i++) if (values[i] !== i) assert.fail(`${i}: ${values[i]}`);
+    await consistent(lab);
+    again.close();
   },
 );
 

@@ -5,11 +5,13 @@ import {
   type AccelQueue,
   type Advice,
   type ControlReply,
+  type Platform,
   type ProgramSource,
 } from "@hms/driver-accel";
 import { CAUSE, checkInvariants } from "@hms/hmm";
 import { EventFd, KernelLoop, LinuxHost, type LinuxRegion, type LinuxSpace } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
+import koffi from "koffi";
 
 /** What the thread is started with. */
 export interface KernelData {
@@ -74,7 +76,13 @@ export class Kernel {
   }
 
   device(name: string, memoryBytes: number): void {
-    const driver = new AccelDriver(this.#host.core, this.#host, { name, memoryBytes, wakeFd: this.#wakeFd });
+    const host = this.#host;
+    const platform: Platform = {
+      back: (memory) => host.back(memory),
+      openWindow: (options) => host.openWindow(options),
+      addressOf: (buffer) => Number(koffi.address(buffer)),
+    };
+    const driver = new AccelDriver(host.core, platform, { name, memoryBytes, wakeFd: this.#wakeFd });
     this.devices.set(name, driver);
   }
 
