@@ -8,6 +8,7 @@ export {
   syncClient,
 } from "./client.ts";
 export { directTransport } from "./direct.ts";
+export { type Extended, extendRegistry } from "./extend.ts";
 export { HandleTable } from "./handles.ts";
 export type {
   Answered,

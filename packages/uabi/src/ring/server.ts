@@ -26,17 +26,22 @@ const TURN_MAX = 64;
 
 /**
  * The service's end of the rings of any number of clients, for a thread that has other things to wait for too. Nothing
- * here blocks. The thread's loop is
+ * here blocks: the thread calls `poll` until it returns 0, then `prepareToSleep`, blocks if that says so, and calls
+ * `awake`. A client's `wake` that comes before the thread blocks must make it return at once, as an eventfd does.
  *
- * ```text
- * for (;;) {
- *   while (server.poll() > 0);
- *   if (server.prepareToSleep()) block();  // until a client's `wake`, or something else
- *   server.awake();
- * }
+ * @example
+ * ```ts
+ * import { asyncClient, CORE, createRing, RingClient, RingServer, Service } from "@hms/uabi";
+ * const memory = createRing();
+ * const server = new RingServer(new Service(CORE));
+ * server.add(memory);
+ * server.prepareToSleep();
+ * // One thread is both ends here. Else the memory is posted to the other, and `wake` writes to an eventfd.
+ * const wake = () => void setImmediate(() => server.poll());
+ * const client = asyncClient(CORE, new RingClient(memory, { wake }));
+ * console.log((await client.context.query()).revision); // 1
+ * server.close();
  * ```
- *
- * where a `wake` that comes between `prepareToSleep` and `block` must make `block` return at once, as an eventfd does.
  */
 export class RingServer<R extends Registry> implements Disposable {
   readonly #service: Service<R>;

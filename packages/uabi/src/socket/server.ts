@@ -41,7 +41,18 @@ export interface SocketOptions {
  * Serves other processes through a Unix socket; the thread's event loop does the work. A client that is not allowed
  * gets a failure with EPERM (NOT_ALLOWED), whatever it asks.
  *
- * Throws ADDRESS_IN_USE (EBUSY) when the path is served already, and BAD_ADDRESS when the socket cannot be made.
+ * Throws ADDRESS_IN_USE (EBUSY) when the path is served already or is no socket, BAD_ADDRESS when none can be made.
+ *
+ * @example
+ * ```ts
+ * import { asyncClient, CORE, type Credentials, Service, SocketClient, serveSocket } from "@hms/uabi";
+ * // The host asks the kernel (SO_PEERCRED). Whoever lets in nobody needs no answer.
+ * const peerCredentials = (): Credentials => ({ pid: 0, uid: 0, gid: 0 });
+ * const path = `example-${process.pid}.socket`;
+ * await using server = await serveSocket(new Service(CORE), { path, peerCredentials, allow: () => false });
+ * const client = asyncClient(CORE, await SocketClient.open(path));
+ * await client.context.query().catch((error) => console.log(error.errno, server.size)); // EPERM 1
+ * ```
  */
 export async function serveSocket(acceptor: Acceptor, options: SocketOptions): Promise<SocketServer> {
   const own = process.getuid?.() ?? -1;
