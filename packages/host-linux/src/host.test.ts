@@ -1,4 +1,5 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   closeSync,
@@ -16,6 +17,7 @@ import { MADV_DONTNEED } from "./sys/abi.generated.ts";
 import { madvise, mmap, mremap, munmap } from "./sys/memory.ts";
 import { holdings, step } from "./sys/testing/step.ts";
 import { Kernel } from "./testing/kernel.ts";
+import { soak } from "./testing/soak.ts";
 
 const file = import.meta.filename;
 const MiB = 2 ** 20;
@@ -265,4 +267,56 @@ step(file, "hosts that come and go leave no descriptor and no mapping behind", a
   equal(after.fds, before.fds);
   // The foreign function library keeps three mappings of each thread that ended.
   ok(after.mappings - before.mappings < 12 * 6, `${after.mappings - before.mappings} mappings more`);
+});
+
+step(
+  file,
+  "a kernel thread that hangs ends the process with a sentence",
+  () => {
+    const kernel = new Kernel();
+    kernel.call("hang");
+  },
+  {
+    exitCode: 70,
+    stderr:
+      "hms: the kernel thread has been at one thing for 10 seconds, and nobody else can answer page faults; please report what the program did\n",
+  },
+);
+
+step(
+  file,
+  "a kernel thread that fails ends the process with its reason, while the program waits for a page",
+  () => {
+    const kernel = new Kernel();
+    const bytes = kernel.bytes(kernel.map({ bytes: MiB }));
+    kernel.call("fail");
+    bytes[0] = 1;
+  },
+  { exitCode: 70 },
+);
+
+step(file, "a full disk loses nothing: the budget is exceeded, and said so", async () => {
+  const disk = mkdtempSync(join(tmpdir(), "hms-disk-"));
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=8m", "none", disk]);
+  if (mounted.status !== 0) return rmSync(disk, { recursive: true });
+  try {
+    const kernel = new Kernel({ ramBytes: 16 * MiB, swapDirectory: disk });
+    const bytes = kernel.bytes(kernel.map({ bytes: 64 * MiB }));
+    fill(bytes);
+    check(bytes);
+    const { overBudget, resident, budget } = kernel.call("statistics");
+    ok(overBudget > 8192 && resident > budget, `${overBudget} pages over`);
+    deepEqual(kernel.call("check"), []);
+    await kernel.close();
+  } finally {
+    spawnSync("umount", [disk]);
+    rmSync(disk, { recursive: true });
+  }
+});
+
+step(file, "random work on real memory agrees with plain arrays", async () => {
+  const seed = Number(process.env.HMS_SEED ?? Date.now() % 1_000_000);
+  process.stderr.write(`seed ${seed}\n`);
+  const { steps } = await soak(seed, Number(process.env.HMS_SOAK_SECONDS ?? 10));
+  ok(steps > 100, `${steps} steps`);
 });

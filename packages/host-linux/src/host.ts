@@ -66,6 +66,8 @@ const SWAP_PAGES_DEFAULT: PageCount = 1 << 24;
 export interface LinuxHostOptions {
   /** Pages of host memory that may be resident, in bytes; default: what the machine has. */
   readonly ramBytes?: number;
+  /** What the budget may be exceeded to rather than lose a byte, in bytes; default: what the machine has. */
+  readonly ramBytesMax?: number;
   /** Where the file for cold pages is made (it has no name); default: the directory for temporary files. */
   readonly swapDirectory?: string;
   /** How large that file may become; default 64 GiB. */
@@ -154,6 +156,8 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   window: Around | null = null;
   /** Touches wait for pages that devices have for themselves. */
   anyWaiting = false;
+  /** So many of the next allocations fail, as if no memory were left; for tests. */
+  refuseAllocations = 0;
   /** What was brought in was put where it was touched, and who waited there is awake. */
   answered = false;
   readonly #window = { first: 0, end: 0 };
@@ -170,7 +174,8 @@ export class LinuxHost implements Host, AddressBook, Disposable {
     const machine = Math.floor(totalmem() / PAGE_BYTES);
     this.#budget = budgetOf(options.ramBytes, machine);
     // The budget may be exceeded rather than lose a byte.
-    this.framesCount = Math.max(machine, this.#budget);
+    const most = options.ramBytesMax === undefined ? machine : Math.floor(options.ramBytesMax / PAGE_BYTES);
+    this.framesCount = Math.max(most, this.#budget);
     this.zeroPages = options.zeroPages ?? false;
     this.trace = options.trace ?? null;
     this.program = Userfaultfd.open({
@@ -273,9 +278,12 @@ export class LinuxHost implements Host, AddressBook, Disposable {
     this.#budget = budgetOf(bytes, this.framesCount);
   }
 
-  /** Sends up to so many of the coldest pages to disk. Returns how many went. */
-  reclaim(pages: PageCount): PageCount {
-    return this.#reclaim.free(pages);
+  /**
+   * Sends up to so many of the coldest pages to disk. Returns how many went. Without `blocking` (default true) mirrors
+   * may refuse to give theirs up.
+   */
+  reclaim(pages: PageCount, options: { readonly blocking?: boolean } = {}): PageCount {
+    return this.#reclaim.free(pages, options.blocking ?? true);
   }
 
   /** Private pages of a range are the next to go to disk, unless they are touched before memory is short. */
@@ -294,6 +302,7 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   }
 
   allocate(_space: Space | null, huge: boolean): FrameNumber {
+    if (this.#refuses()) return NO_FRAME;
     this.makeRoom(huge ? HUGE_PAGES : 1);
     if (huge) return this.#allocateHuge();
     const frame = this.#free.take();
@@ -302,8 +311,15 @@ export class LinuxHost implements Host, AddressBook, Disposable {
 
   /** A frame without making room: `makeRoom` was called for several. */
   take(_space: Space | null): FrameNumber {
+    if (this.#refuses()) return NO_FRAME;
     const frame = this.#free.take();
     return frame < 0 ? NO_FRAME : frame;
+  }
+
+  #refuses(): boolean {
+    if (this.refuseAllocations === 0) return false;
+    this.refuseAllocations--;
+    return true;
   }
 
   #allocateHuge(): FrameNumber {

@@ -62,7 +62,7 @@ export class KernelLoop {
   #faulted = false;
   #stopping = false;
 
-  /** `heartbeat`: a counter that goes up with every turn (for `Watchdog`). `wake`: what others signal to wake it. */
+  /** `heartbeat`: of `newHeartbeat`, for a `Watchdog`. `wake`: what others signal to wake it. */
   constructor(
     host: LinuxHost,
     service: LoopService,
@@ -93,6 +93,7 @@ export class KernelLoop {
         `the kernel thread failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
       );
     }
+    if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 2, 1);
     this.#host.onBusy = null;
     this.#waiter.close();
   }

@@ -6,11 +6,13 @@ export { type HostStatistics, LinuxHost, type LinuxHostOptions, type Trace } fro
 export { KernelLoop, type LoopService } from "./loop.ts";
 export { Owners } from "./owners.ts";
 export { Placement, type PlacementOptions } from "./placement.ts";
+export { CarefulAccess, programDiscard, programFence, programMove, programUnmap } from "./program.ts";
 export { LinuxRegion, type RegionBacking } from "./region.ts";
 export { LinuxSpace, type LinuxSpaceOptions, type MapOptions } from "./space.ts";
 export { CpuOf, gettid, setAffinity, threadAddress } from "./sys/cpu.ts";
 export { dieLoudly } from "./sys/fatal.ts";
-export { bufferAt, detach } from "./sys/memory.ts";
+export { bufferAt, detach, Mapping } from "./sys/memory.ts";
 export type { Address, ByteCount } from "./sys/units.ts";
 export { EventFd } from "./sys/wait.ts";
+export { HANG_SECONDS, newHeartbeat, Watchdog } from "./watchdog.ts";
 export { DeviceWindow, type WindowOptions } from "./window.ts";

@@ -46,6 +46,7 @@ export class Reclaim {
   #length = 0;
   #hand: FrameNumber = 0;
   #busy = false;
+  #blocking = true;
   /** The last time that pages could not be written: nothing is tried again for a moment. */
   #failedAt = Number.NEGATIVE_INFINITY;
 
@@ -114,10 +115,11 @@ export class Reclaim {
     host.trace?.overBudget(pages, full ? "the disk takes no more pages" : "pages are pinned or held");
   }
 
-  /** Sends up to so many pages to disk. Returns how many went. */
-  free(wanted: PageCount): PageCount {
+  /** Sends up to so many pages to disk; not `blocking`: mirrors may refuse. Returns how many went. */
+  free(wanted: PageCount, blocking = true): PageCount {
     if (this.#busy) return 0;
     this.#busy = true;
+    this.#blocking = blocking;
     let freed = 0;
     // Twice round: the first makes wait, the second takes.
     let patience = 2 * this.#host.framesCount;
@@ -277,7 +279,7 @@ export class Reclaim {
       if (table.is(frames[k] ?? 0, HEAD | TAIL)) space.splitHuge(first + k, true, true);
       if (table.is(frames[k] ?? 0, HEAD | TAIL) && !host.split(frames[k] ?? 0, false)) return 0;
     }
-    if (space.invalidate(first, first + count, "clear", null, true) !== OK) return 0;
+    if (space.invalidate(first, first + count, "clear", null, this.#blocking) !== OK) return 0;
     let done = 0;
     while (done < count && this.#isSame(space, first + done, frames[done] ?? 0)) done++;
     const gone = clean ? this.#dropClean(space, first, done) : this.#write(space, first, done);

@@ -202,6 +202,8 @@ export class LinuxRegion {
       const may = (flags & WRITE) !== 0;
       if (count > 0 && may !== writable) break;
       writable = may;
+      // It may be written without another fault from now on: what the disk has is not it any more.
+      if (may && kind === HOST) this.host.dropClean(frame);
       frames[count] = frame;
     }
     return { count, writable };
@@ -217,6 +219,7 @@ export class LinuxRegion {
       const frame = this.space.table.frameAt(page + count);
       if ((flags & (KIND | WRITE)) !== (HOST | WRITE) || (flags & ZERO) !== 0) break;
       if (!pages.isMappedAt(frame, page + count) || !pages.isProtected(frame)) break;
+      this.host.dropClean(frame);
       frames[count] = frame;
     }
     if (count === 0) return;

@@ -56,6 +56,8 @@ export interface MapOptions {
   readonly name?: string;
   /** `CAN_READ | CAN_WRITE` by default. */
   readonly access?: number;
+  /** Private regions: the page to map at, over whatever of this space is there; default: the kernel chooses. */
+  readonly at?: PageIndex;
 }
 
 const BITS = HUGE_PAGES / 8;
@@ -98,7 +100,9 @@ export class LinuxSpace {
 
   #mapPrivate(id: number, name: string, pages: PageCount, options: MapOptions): LinuxRegion {
     const source = options.file === undefined ? null : new FileSource(options.file.path);
+    if (options.at !== undefined) this.unmap(options.at, pages);
     const mapping = Mapping.reserve(pages * PAGE_BYTES, {
+      ...(options.at === undefined ? {} : { at: options.at * PAGE_BYTES }),
       align: HUGE_PAGES * PAGE_BYTES,
       name: `hms ${name}`,
       // Else the kernel makes a table for small pages at the first touch, into which no huge page can move.
@@ -285,7 +289,10 @@ export class LinuxSpace {
 
   /** Ends the space: every region with its addresses. Throws EAGAIN while someone is at work in it. */
   close(): void {
-    for (const { first, pages } of [...this.regions.values()]) this.unmap(first, pages);
+    // Parts may have moved since they were mapped.
+    for (const { first, end, owner } of this.host.owners.within(0, Number.MAX_SAFE_INTEGER)) {
+      if (owner instanceof LinuxRegion && owner.space === this.space) this.unmap(first, end - first);
+    }
     const errno = this.space.close();
     if (errno !== OK) throw failed("Closing a space", errno);
     this.host.dropSpace(this);

@@ -2,6 +2,7 @@ import {
   type Errno,
   type FrameNumber,
   HUGE_PAGES,
+  isDeviceFrame,
   OK,
   PAGE_BYTES,
   type PageCount,
@@ -187,7 +188,11 @@ export class DeviceWindow implements Disposable {
     const own = this.base + (first - this.first);
     if (this.backing !== null) return this.#mapCached(own, of, from, count, writable);
     const { pages } = this.host;
-    for (let k = 0; k < count; k++) this.#displace(own + k, of[from + k] ?? NONE);
+    for (let k = 0; k < count; k++) {
+      const frame = of[from + k] ?? NONE;
+      this.#displace(own + k, frame);
+      if (writable && !isDeviceFrame(frame)) this.host.dropClean(frame);
+    }
     const done = pages.map(own, of, from, count, writable);
     for (let k = 0; k < done; k++) this.#frames[own - this.base + k] = of[from + k] ?? NONE;
     return done === count ? OK : pages.errno;

@@ -35,6 +35,8 @@ export interface MappingOptions {
   readonly populate?: boolean;
   /** Does not count against the commit limit: for ranges far larger than what will ever be resident. */
   readonly noReserve?: boolean;
+  /** The address to map at, over whatever is there; a multiple of 4096. Default: the kernel chooses. */
+  readonly at?: Address;
 }
 
 /** How a mapping of a file is made. */
@@ -86,7 +88,10 @@ export class Mapping implements Disposable {
     const align = options.align ?? (options.huge === true ? HUGE_BYTES : PAGE_BYTES);
     const what = `Mapping ${bytes} bytes${options.name === undefined ? "" : ` for ${options.name}`} failed`;
     const remedy = "ask for less, or raise the limits (ulimit -v, vm.max_map_count, vm.overcommit_memory)";
-    const at = mapAligned(bytes, align, protection, flags, fd, offset);
+    const at =
+      options.at === undefined
+        ? mapAligned(bytes, align, protection, flags, fd, offset)
+        : mmap(options.at, bytes, protection, flags | MAP_FIXED, fd, offset);
     const mapping = new Mapping(orThrow(at, "OUT_OF_MEMORY", what, remedy), bytes);
     libc.madvise(mapping.address, bytes, MADV_DONTFORK);
     if (options.huge !== undefined) {

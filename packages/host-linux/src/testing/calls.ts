@@ -111,6 +111,16 @@ export const calls = {
   check: ({ host }: Bench) => checkInvariants(host.core),
   evictDevice: (bench: Bench, name: string) =>
     device(bench, name).memory.evict(0, 1 << 14, CAUSE.eviction).moved,
+  /** The kernel thread does not come back. */
+  hang: () => {
+    for (;;);
+  },
+  /** The kernel thread throws where nobody catches. */
+  fail: ({ host }: Bench) => {
+    host.owners.at = () => {
+      throw new Error("on purpose");
+    };
+  },
   close: ({ host, space, stop }: Bench) => {
     for (const name of devices.keys()) device({ host, space, stop }, name).memory.device.close();
     devices.clear();

@@ -7,7 +7,9 @@ import { KernelLoop } from "../loop.ts";
 import type { LinuxSpace, MapOptions } from "../space.ts";
 import { bufferAt } from "../sys/memory.ts";
 import { EventFd } from "../sys/wait.ts";
+import { newHeartbeat, Watchdog } from "../watchdog.ts";
 import { calls, type Told } from "./calls.ts";
+import { HANG_TEST_SECONDS } from "./limits.ts";
 
 const REPLY_BYTES = 1 << 20;
 const IDLE = 0;
@@ -19,6 +21,7 @@ interface Shared {
   readonly text: Uint8Array;
   readonly wake: number;
   readonly options: LinuxHostOptions;
+  readonly heartbeat: Int32Array;
 }
 
 /** What a call answers of a region. */
@@ -33,6 +36,7 @@ export class Kernel {
   readonly #wake = EventFd.create();
   readonly #shared: Shared;
   readonly #worker: Worker;
+  readonly #watchdog: Watchdog;
 
   constructor(options: LinuxHostOptions = {}) {
     this.#shared = {
@@ -40,8 +44,10 @@ export class Kernel {
       text: new Uint8Array(new SharedArrayBuffer(REPLY_BYTES)),
       wake: this.#wake.fd,
       options,
+      heartbeat: newHeartbeat(),
     };
     this.#worker = new Worker(new URL(import.meta.url), { workerData: this.#shared });
+    this.#watchdog = new Watchdog(this.#shared.heartbeat, { seconds: HANG_TEST_SECONDS });
     this.#worker.on("error", (error) => {
       process.stderr.write(`the kernel thread failed: ${error.stack}\n`);
       process.exit(70);
@@ -79,6 +85,7 @@ export class Kernel {
     const ended = new Promise((resolve) => this.#worker.once("exit", resolve));
     this.call("close");
     await ended;
+    this.#watchdog.stop();
     this.#wake.close();
   }
 }
@@ -97,7 +104,9 @@ function run(shared: Shared): void {
   const space = host.createSpace();
   const wake = EventFd.of(shared.wake);
   const bench: Bench = { host, space, stop: () => loop.stop() };
-  const loop = new KernelLoop(host, { poll: () => answer(shared, bench), sleeping: () => undefined }, wake);
+  const loop = new KernelLoop(host, { poll: () => answer(shared, bench), sleeping: () => undefined }, wake, {
+    heartbeat: shared.heartbeat,
+  });
   loop.run();
   host.close();
   wake.close();

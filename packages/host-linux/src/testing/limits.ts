@@ -1,0 +1,2 @@
+/** What counts as hung in tests: seconds. */
+export const HANG_TEST_SECONDS = 10;
