@@ -4,7 +4,26 @@ export { abiBaseline, withoutBaseline } from "./abi/baseline.ts";
 export type { AbiFinding, AbiRule, Place, Verdict } from "./abi/finding.ts";
 export { type AbiReport, type LintAbiOptions, lintAbi } from "./abi/lint-abi.ts";
 export { type AbiTextOptions, abiJson, abiSarif, abiText } from "./abi/write.ts";
-export { CLASSES, type ExportClass } from "./exports/classes.ts";
+export {
+  againstBaseline,
+  type ExportBaseline,
+  exportBaseline,
+  readExportBaseline,
+} from "./exports/baseline.ts";
+export type { ExportClass } from "./exports/classes.ts";
+export { examineExports, examineOpened as examineKernel, openKernel } from "./exports/examine.ts";
+export { type Comparison, compareExports } from "./exports/history/compare.ts";
+export { type Motivation, motivations, unmotivated } from "./exports/history/motivation.ts";
+export { planLetters } from "./exports/plan.ts";
+export { exportsHtml } from "./exports/render/html.ts";
+export { comparisonJson, exportsJson } from "./exports/render/json.ts";
+export { exportsSarif } from "./exports/render/sarif.ts";
+export { comparisonText, exportsText, whyText } from "./exports/render/text.ts";
+export type { Consumer, ExportedSymbol, ExportReport } from "./exports/report.ts";
+export { indexMaintainers, maintainersOf, subsystemFilter } from "./exports/subsystem.ts";
+export type { Tree as KernelTree } from "./exports/tree/open.ts";
+export { type Violation, violationsOf } from "./exports/violations.ts";
+export { explainSymbol } from "./exports/why.ts";
 export { type BaselineComparison, compareWithBaseline, readBaseline } from "./typescript/baseline.ts";
 export {
   isPackageWorkspace,

@@ -161,7 +161,8 @@ export class Judge {
     let lookedAt = 0;
     for (const name of namesOf(found)) {
       const id = this.#tree.nameIds.get(name);
-      if (id !== undefined) lookedAt += this.#follow(id, found.file, own, consumers);
+      if (id !== undefined)
+        lookedAt += this.#follow(id, found.file, found.sort === "tracepoint", own, consumers);
     }
     const known = knownUse(found.symbol);
     const verdict = this.#verdict(found, consumers, known?.by ?? null, lookedAt);
@@ -226,7 +227,13 @@ export class Judge {
   }
 
   /** Follows a name to its consumers, through headers; stops when enough modules are found. */
-  #follow(id: number, exporter: number, own: readonly BuiltAs[], found: Found): number {
+  #follow(
+    id: number,
+    exporter: number,
+    isTracepoint: boolean,
+    own: readonly BuiltAs[],
+    found: Found,
+  ): number {
     this.#direct(id, exporter, own, found, [], -1);
     const queue: { readonly owner: number; readonly through: readonly string[] }[] = [];
     const seen = new Set<number>();
@@ -237,7 +244,10 @@ export class Judge {
         if (within >= 0 && !this.#sees(this.#ownerFile[owner] as number, within)) continue;
         // A macro or function of the same name is the symbol's own stub.
         if (this.#ownerName[owner] === id) continue;
-        if (!this.#fits(this.#ownerFile[owner] as number, exporter)) continue;
+        const header = this.#ownerFile[owner] as number;
+        if (!this.#fits(header, exporter)) continue;
+        // TRACE_EVENT makes the tracepoint; that is no use of it.
+        if (this.#ownerName[owner] === 0 && isTracepoint && this.#traced.has(header)) continue;
         seen.add(owner);
         found.owner(this.#describe(owner));
         queue.push({ owner, through });

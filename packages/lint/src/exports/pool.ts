@@ -6,6 +6,9 @@ import type { Work } from "./work.ts";
 /** More threads than this wait for the memory, not for each other. */
 export const THREADS_MAX = 4;
 
+/** Little lives long in a thread: a larger nursery would only take memory. */
+const YOUNG_MB = 16;
+
 type Method = "headers" | "carriers" | "macros" | "exports" | "mentions";
 type Result<M extends Method> = Awaited<ReturnType<Work[M]>>;
 
@@ -18,7 +21,11 @@ export class Pool implements Disposable {
     const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
     this.#workers = Array.from(
       { length: threads },
-      () => new Worker(new URL(file, import.meta.url), { workerData: place }),
+      () =>
+        new Worker(new URL(file, import.meta.url), {
+          workerData: place,
+          resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+        }),
     );
   }
 

@@ -162,6 +162,11 @@ const KNOWN: readonly (readonly [pattern: RegExp, by: string, rule: string])[] =
   ],
   [/^(__orc_\w+|orc_\w+_lookup)$/, "the module loader", "found by name when a module is loaded"],
   [
+    /^bpf_trace_run\d+$/,
+    "TRACE_EVENT",
+    "include/trace/bpf_probe.h calls bpf_trace_run and the number of arguments for every tracepoint",
+  ],
+  [
     /^__dynamic_(pr|dev|netdev|ibdev)_debug$/,
     "the macros of dynamic debug",
     "pr_debug and its kin lead to it under CONFIG_DYNAMIC_DEBUG",

@@ -73,6 +73,8 @@ export class Work {
   readonly #mentions: IntList = new IntList(1 << 16);
   readonly #owners: IntList = new IntList(1 << 16);
   readonly #macroOwners: Map<number, Wanted> = new Map();
+  /** Headers in which macros or functions mention names at all. */
+  readonly #carrying: Set<number> = new Set();
   #byName: Int32Array | null = null;
   #starts: Int32Array = new Int32Array(0);
 
@@ -108,6 +110,7 @@ export class Work {
         });
         const first = this.#owners.length >> 2;
         const { owners, mentions } = scanner;
+        if (owners.length > 0) this.#carrying.add(file.index);
         for (let i = 0; i < owners.length; i += 4) {
           if (owners.at(i + 2) === OWNER.macro) this.#macroOwners.set(first + (i >> 2), file);
           this.#owners.push(file.index, owners.at(i), owners.at(i + 1), owners.at(i + 2));
@@ -177,6 +180,7 @@ export class Work {
     await this.#each(
       files,
       (file, bytes) => {
+        if (pasting && !PASTING.some((text) => bytes.indexOf(text) >= 0)) return;
         const only = wanted.get(file);
         for (const macro of macrosIn(bytes))
           if (pasting ? /##|\w"\s*#\s*\w/.test(macro.body) : only?.has(macro.name) === true)
@@ -198,15 +202,17 @@ export class Work {
     let current: Wanted | undefined;
     let bytes: Buffer = Buffer.alloc(0);
     const table = new Map(tables);
+    const local: string[] = [];
     const scanner = new CodeScanner(names, meaning, {
       onMacro: (start, end) => {
         const macro = readMacro(bytes.toString("latin1", start, end));
-        if (macro === null || EXPORT_BASE.has(macro.name)) return;
+        if (macro === null || table.has(macro.name)) return;
         const made = templatesOf(macro, table).filter((one) => one.shape !== null);
         if (made.length === 0) return;
         table.set(macro.name, made);
         const id = names.add(macro.name);
         scanner.pasting[id] = USE_EXPORTS;
+        local.push(macro.name);
       },
       onUse: (id, end, line) => {
         if (current === undefined) return;
@@ -232,7 +238,6 @@ export class Work {
     });
     for (const macro of table.keys()) scanner.pasting[names.add(macro)] = USE_EXPORTS;
     const size = names.size;
-    const globals = new Map(table);
     await this.#each(
       files,
       (file, content) => {
@@ -249,12 +254,12 @@ export class Work {
           assembler: readAs(file.path) === READ_AS.assembler,
         });
         // The file's own macros end with it.
-        for (let id = names.size; id > size; id--) {
-          table.delete(names.name(id));
-          scanner.pasting[id] = 0;
+        for (const macro of local) {
+          table.delete(macro);
+          scanner.pasting[names.lookUp(macro)] = 0;
         }
+        local.length = 0;
         names.truncate(size);
-        for (const [macro, templates] of globals) if (!table.has(macro)) table.set(macro, templates);
       },
       [],
       false,
@@ -341,6 +346,8 @@ export class Work {
           return;
         }
         const header = sort === READ_AS.header;
+        // Tables of registers: nothing in them carries a use.
+        if (header && !this.#carrying.has(file.index) && content.indexOf("#include") < 0) return;
         if (content.indexOf("CREATE_TRACE_POINTS") >= 0) tracing.push(file.index);
         if (header && (content.indexOf("TRACE_EVENT") >= 0 || content.indexOf("DECLARE_EVENT_CLASS") >= 0))
           traced.push(file.index);
@@ -416,10 +423,11 @@ export class Work {
   }
 }
 
+/** What a file with a macro that makes names has in it. */
+const PASTING = ["##", '" #', '"#'];
 const USE_PASTES = 1;
 const USE_EXPORTS = 2;
 const UNRESOLVED_MAX = 20_000;
-const EXPORT_BASE: ReadonlySet<string> = new Set(["EXPORT_SYMBOL", "EXPORT_SYMBOL_GPL"]);
 
 /** The macros that a file defines. */
 function* macrosIn(bytes: Buffer): Generator<MacroText> {

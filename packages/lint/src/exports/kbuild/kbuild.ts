@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { type ConfigType, readKconfig } from "./kconfig.ts";
-import { type Makefile, readMakefile, words } from "./make.ts";
+import { BITS_OF_BOTH, type Makefile, readMakefile, words } from "./make.ts";
 
 /** How a file is built: as a part of a module if so configured, always into the kernel, or in no way that shows. */
 export type Capability = "module" | "built-in" | "unknown";
@@ -96,6 +96,10 @@ export class Kbuild {
   }
 
   #add(folder: string, object: string, built: BuiltAs): void {
+    if (object.includes(BITS_OF_BOTH)) {
+      for (const bits of ["32", "64"]) this.#add(folder, object.replaceAll(BITS_OF_BOTH, bits), built);
+      return;
+    }
     const path = posix.normalize(object.startsWith(`${folder}/`) ? object : `${folder}/${object}`);
     const list = this.#objects.get(path);
     if (list === undefined) this.#objects.set(path, [built]);

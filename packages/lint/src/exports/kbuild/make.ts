@@ -6,6 +6,9 @@ const DEPTH_MAX = 24;
 const VALUE_MAX = 1 << 20;
 const INCLUDES_MAX = 256;
 
+/** Stands where an architecture of two widths has 32 or 64 in the names of its files. */
+export const BITS_OF_BOTH = "@bits@";
+
 export interface Makefile {
   /** The variables, as they are at the end, with all branches of conditions taken. */
   readonly variables: ReadonlyMap<string, string>;
@@ -27,6 +30,7 @@ export function readMakefile(
     ["srctree", "."],
     ["objtree", "."],
     ["srcroot", "."],
+    ["BITS", BITS_OF_BOTH],
   ]);
   const expand = (value: string): string => expandValue(value, variables, 0);
   let includes = 0;

@@ -238,6 +238,8 @@ export class CodeScanner {
     let typed = false;
     let tagged = false;
     let external = false;
+    /** Between `extern` and its semicolon in a function. */
+    let externalHere = false;
     let equals = false;
     let argument = 0;
     let calleeStart = 0;
@@ -317,6 +319,7 @@ export class CodeScanner {
               break;
             case WORD.extern:
               if (brace === 0) external = true;
+              else externalHere = true;
               prev = P.type;
               break;
             case WORD.storage:
@@ -384,7 +387,8 @@ export class CodeScanner {
           const kind = braces[brace] as number;
           if (kind === BRACE.members) mention = prev === P.open ? MENTION.reference : MENTION.otherThing;
           else if (kind === BRACE.code) {
-            if (
+            if (externalHere && prev !== P.open && prev !== P.comma) mention = MENTION.declaration;
+            else if (
               next === 58 &&
               (prev === P.semicolon || prev === P.openBrace || prev === P.closeBrace || prev === P.colon)
             )
@@ -578,6 +582,7 @@ export class CodeScanner {
           continue;
         }
         case 59: {
+          externalHere = false;
           if (brace === 0 && paren === 0) restart();
           else if (paren === (parens[brace] as number)) {
             decl = braces[brace] === BRACE.values ? DECL.none : DECL.start;
