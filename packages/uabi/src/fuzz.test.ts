@@ -2,10 +2,13 @@
 // `npm run fuzz:abi` does the same for millions of messages.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { HmsError } from "@hms/topology";
+import { syncClient } from "./client.ts";
+import { directTransport } from "./direct.ts";
 import { CORE } from "./registry/core.ts";
 import { Fuzzer } from "./testing/fuzz.ts";
-import { Random } from "./testing/random.ts";
-import { SMALL } from "./testing/small.ts";
+import { Random, randomValues } from "./testing/random.ts";
+import { echo, GROWN, SMALL } from "./testing/small.ts";
 
 const seed = Number(process.env.HMS_SEED ?? Math.floor(Math.random() * 0xffff_ffff));
 
@@ -22,3 +25,38 @@ for (const [name, registry] of [
     assert.ok(carriedOut > messages / 100 && carriedOut < messages / 2);
   });
 }
+
+test(`rule 11: a client of a service that answers nonsense (HMS_SEED=${seed})`, (t) => {
+  const random = new Random(seed);
+  const { service } = echo(GROWN);
+  const direct = directTransport(service);
+  const change: { with: (answer: Uint8Array) => Uint8Array } = { with: (answer) => answer };
+  const onIgnored = (_: string, paths: readonly string[]): void => assert.ok(paths.length <= 256);
+  const client = syncClient(
+    SMALL,
+    { ...direct, call: (request) => change.with(new Uint8Array(direct.call(request))) },
+    { onIgnored },
+  ) as unknown as { thing: { take(input: Record<string, unknown>): Record<string, unknown> } };
+  const { inputs } = SMALL.objects.thing?.methods.take ?? { inputs: {} };
+  let read = 0;
+  let refused = 0;
+  for (let i = 0; i < 60_000; i++) {
+    change.with = (answer) => {
+      const cut = random.once(4) ? answer.slice(0, random.below(answer.length)) : answer;
+      for (let n = random.below(5); n > 0 && cut.length > 0; n--)
+        cut[random.below(cut.length)] = random.once(2) ? random.below(256) : 0xff;
+      // Half of them with a header that says how long they are.
+      if (random.once(2) && cut.length >= 4) new DataView(cut.buffer).setUint32(0, cut.length, true);
+      return cut;
+    };
+    try {
+      client.thing.take(randomValues(SMALL, inputs, random));
+      read++;
+    } catch (error) {
+      assert.ok(HmsError.is(error), String(error));
+      refused++;
+    }
+  }
+  t.diagnostic(`${read} answers read, ${refused} refused`);
+  assert.ok(read > 1000 && refused > 1000);
+});
