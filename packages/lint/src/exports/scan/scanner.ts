@@ -339,7 +339,8 @@ export class CodeScanner {
               break;
             default:
               decl = DECL.none;
-              if (word === WORD.statement) expressionSeen = true;
+              // `return (struct a) { … }` holds values, `if (a) { … }` code.
+              if (word === WORD.statement && c === 114) expressionSeen = true;
               prev = P.statement;
           }
           continue;
@@ -375,7 +376,8 @@ export class CodeScanner {
             if (groups > 0 && typed) mention = MENTION.reference;
             if (mention === MENTION.definition && conditions.length === 0) this.#defined(id);
             if (mention === MENTION.reference && next === 40 && internAll) mention = MENTION.declaration;
-          } else if (prev === P.star && next === 41 && groups === 1) mention = MENTION.declaration;
+          } else if (prev === P.star && next === 41 && groups === 1 && decl !== DECL.typed)
+            mention = MENTION.declaration;
           else if (typed && groups === 1) {
             mention = MENTION.otherThing;
             if (decl === DECL.typed && (next === 44 || next === 41 || next === 91)) this.#locals.push(id, 0);
