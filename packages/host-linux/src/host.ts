@@ -154,6 +154,8 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   readonly zeroPages: boolean;
   /** The window of the CPU's touch that is being answered; null when there is none. */
   window: Around | null = null;
+  /** While a touch is answered the clock stands still at its beginning; 0: it goes. */
+  stopped: Nanoseconds = 0;
   /** Touches wait for pages that devices have for themselves. */
   anyWaiting = false;
   /** So many of the next allocations fail, as if no memory were left; for tests. */
@@ -294,7 +296,7 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   // The host contract.
 
   now(): Nanoseconds {
-    return performance.now() * 1e6;
+    return this.stopped > 0 ? this.stopped : performance.now() * 1e6;
   }
 
   fault(space: Space, page: PageIndex, write: boolean, cause: Cause): Errno {

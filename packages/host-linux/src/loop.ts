@@ -103,8 +103,12 @@ export class KernelLoop {
     if (this.#heartbeat !== null) Atomics.add(this.#heartbeat, 0, 1);
     const ready = this.#service.poll() > 0 ? this.#waiter.wait(0) : this.#sleep();
     if (ready > 0) {
-      for (const [i, uffd] of this.#uffds.entries()) if (this.#waiter.ready(i) !== 0) this.#read(uffd);
-      if (this.#waiter.ready(this.#uffds.length) !== 0) this.#wake.drain();
+      const uffds = this.#uffds;
+      for (let i = 0; i < uffds.length; i++) {
+        const uffd = uffds[i];
+        if (uffd !== undefined && this.#waiter.ready(i) !== 0) this.#read(uffd);
+      }
+      if (this.#waiter.ready(uffds.length) !== 0) this.#wake.drain();
     }
     this.#flush();
     if (this.#host.anyWaiting) this.#retry();
@@ -183,7 +187,7 @@ export class KernelLoop {
   /** Events first: they say what is not so any more. */
   #flush(): void {
     while (this.#events.length > 0 || this.#faultsFrom < this.#faultsTo) {
-      const event = this.#events.shift();
+      const event = this.#events.length > 0 ? this.#events.shift() : undefined;
       if (event !== undefined) {
         this.#changed(event);
         continue;

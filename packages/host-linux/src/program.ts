@@ -31,7 +31,7 @@ export function programDiscard(first: PageIndex, count: PageCount): number {
 /** Keeps a hole a hole: nobody can touch it, and nothing else is mapped there. Undone by `programUnmap`. */
 export function programFence(first: PageIndex, count: PageCount): number {
   const at = mmap(first * PAGE_BYTES, count * PAGE_BYTES, PROT_NONE, NOBODYS | MAP_FIXED_NOREPLACE, -1, 0);
-  return at < 0 ? at : 0;
+  return Math.min(0, at);
 }
 
 /** mremap(2) to another place, as far from a multiple of 2 MiB as before: answers the new first page. */

@@ -100,7 +100,9 @@ export class LinuxRegion {
     if (region !== null) this.around.at(page, region.first, region.end, host.windowMost);
     host.window = region === null ? null : this.around;
     host.answered = false;
+    host.stopped = begun;
     const outcome = this.#answer(page, write);
+    host.stopped = 0;
     host.window = null;
     if (outcome === EAGAIN) {
       this.waiting.push({ page, write, protectedPage });
