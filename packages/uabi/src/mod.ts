@@ -7,6 +7,7 @@ export {
   type SyncTransport,
   syncClient,
 } from "./client.ts";
+export type { Connection } from "./connection.ts";
 export { directTransport } from "./direct.ts";
 export { type Extended, extendRegistry } from "./extend.ts";
 export { HandleTable } from "./handles.ts";
@@ -30,7 +31,6 @@ export { RingServer } from "./ring/server.ts";
 export { closeRing, createRing } from "./ring/words.ts";
 export {
   type Call,
-  type Connection,
   type Handler,
   type Handlers,
   Service,

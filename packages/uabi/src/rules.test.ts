@@ -397,6 +397,9 @@ describe("rule 7: a handler", () => {
       () => {
         throw new TypeError("undefined is not a function");
       },
+      () => {
+        throw new TypeError(`\u{1f71a}\0${"\u{1f71a}".repeat(9000)}`);
+      },
     ];
     for (const migrate of handlers) {
       const service = new Service(CORE).on({ space: { migrate: migrate as never } });

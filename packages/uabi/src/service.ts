@@ -1,12 +1,24 @@
-import { type ErrnoName, HmsError } from "@hms/topology";
+import { HmsError } from "@hms/topology";
+import { Connection } from "./connection.ts";
 import { Decoder, type HandleCheck, Refusal } from "./decoder.ts";
 import { Encoder } from "./encoder.ts";
+import {
+  badMessage,
+  blamed,
+  type Failure,
+  fault,
+  MESSAGE_TEXT_MAX,
+  notUnderstood,
+  SHORT_TEXT_MAX,
+  said,
+  tooLarge,
+} from "./failure.ts";
 import type { Output, Received } from "./infer.ts";
 import { Later } from "./later.ts";
 import type { Peer } from "./peer.ts";
 import { type AttributePlan, type MethodPlan, type Plans, plansOf, protocolAttributes } from "./plan.ts";
 import { queryRegistry } from "./query.ts";
-import { InterfaceError, type Place } from "./refusal.ts";
+import { InterfaceError } from "./refusal.ts";
 import type { Registry } from "./spec.ts";
 import { ANSWER, FAILURE, HEADER_BYTES, MESSAGE_BYTES_MAX, REQUEST } from "./wire.ts";
 
@@ -56,17 +68,6 @@ interface Method {
   readonly plan: MethodPlan;
   readonly handler: AnyHandler;
 }
-
-interface Failure {
-  readonly code: string;
-  readonly errno: ErrnoName | null;
-  readonly message: string;
-  readonly place: Place | null;
-}
-
-/** Bytes of a failure's sentence, and of one that must fit into the smallest ring. */
-const MESSAGE_TEXT_MAX = 16384;
-const SHORT_TEXT_MAX = 1024;
 
 /** A request under way. */
 interface Origin {
@@ -294,142 +295,12 @@ export class Service<R extends Registry> {
   }
 }
 
-/** A failure that answers no request: what is said before a connection is closed. Its id is 0. */
-export function encodeFailure({ code, errno, message }: HmsError): Uint8Array {
-  const encoder = new Encoder();
-  encoder.begin(0, 0, FAILURE, 0, 0);
-  encoder.some(protocolAttributes(), said({ code, errno, message, place: null }, SHORT_TEXT_MAX));
-  return new Uint8Array(encoder.end());
-}
-
-/** One client of a service. */
-export class Connection implements Disposable {
-  readonly peer: Peer;
-  /** Answers that it waits for. */
-  waiting = 0;
-  /** No message to it is longer. */
-  readonly maxBytes: number;
-  readonly #send: (message: Uint8Array) => void;
-  readonly #decoder: Decoder;
-  readonly #process: (connection: Connection, bytes: number) => void;
-  readonly #onClose: ((peer: Peer) => void) | undefined;
-  #closed = false;
-
-  constructor(
-    peer: Peer,
-    send: (message: Uint8Array) => void,
-    maxBytes: number,
-    decoder: Decoder,
-    process: (connection: Connection, bytes: number) => void,
-    onClose: ((peer: Peer) => void) | undefined,
-  ) {
-    this.peer = peer;
-    this.#send = send;
-    this.maxBytes = maxBytes;
-    this.#decoder = decoder;
-    this.#process = process;
-    this.#onClose = onClose;
-  }
-
-  get closed(): boolean {
-    return this.#closed;
-  }
-
-  /** Takes a whole message, of at most MESSAGE_BYTES_MAX. It is copied first. */
-  receive(message: Uint8Array): void {
-    this.#decoder.room(message.length).set(message);
-    this.received(message.length);
-  }
-
-  /** Where a message of so many bytes can be written to, for `received` to take it from. */
-  room(bytes: number): Uint8Array {
-    return this.#decoder.room(bytes);
-  }
-
-  /** Takes the message that was written to `room`. */
-  received(bytes: number): void {
-    if (!this.#closed) this.#process(this, bytes);
-  }
-
-  /** Gives the client a message. */
-  send(message: Uint8Array): void {
-    if (!this.#closed) this.#send(message);
-  }
-
-  /** The client has gone: what it still waits for is dropped, and the service told. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#onClose?.(this.peer);
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-}
-
 function keyOf(object: number, method: number): number {
   return (object | (method << 16)) >>> 0;
 }
 
 function optional(attribute: AttributePlan): AttributePlan {
   return { ...attribute, required: false };
-}
-
-/** An error of a handler as one of an input. */
-function blamed(plan: MethodPlan, name: string, error: HmsError): InterfaceError {
-  const attribute = plan.inputs.attributes.find((one) => one.name === name);
-  if (attribute === undefined) throw new Error(`${plan.object}.${plan.method} has no input ${name}.`);
-  const place = { path: [attribute.id], offset: null, expected: attribute.expected };
-  return new InterfaceError(error.code, error.errno, error.message, place);
-}
-
-function badMessage(why: string, expected: string): Refusal {
-  const message = `the message was refused: ${why}; expected is ${expected}.`;
-  return new Refusal("BAD_MESSAGE", "EINVAL", message, { path: [], offset: 0, expected });
-}
-
-function notUnderstood(why: string, expected: string): Refusal {
-  const message = `${why}; expected is ${expected}. Nothing was done.`;
-  return new Refusal("NOT_UNDERSTOOD", "EPROTONOSUPPORT", message, { path: [], offset: 0, expected });
-}
-
-/** A handler threw what it may not, or returned what its method does not have: a fault of the service. */
-function fault(plan: MethodPlan, error: unknown): HmsError {
-  const why = error instanceof Error ? error.message : String(error);
-  // EPROTONOSUPPORT means that nothing was done, which a handler cannot know.
-  const errno = HmsError.is(error) && error.errno === "EPROTONOSUPPORT" ? "EINVAL" : "EIO";
-  return new HmsError(
-    "HANDLER_FAULT",
-    errno,
-    `${plan.object}.${plan.method} failed by a fault of the service: ${why}`,
-    { cause: error },
-  );
-}
-
-function tooLarge(plan: MethodPlan, bytes: number, maxBytes: number): HmsError {
-  return new HmsError(
-    "MESSAGE_TOO_LARGE",
-    "EFBIG",
-    `${plan.object}.${plan.method} was carried out, but its answer of ${bytes} bytes is longer than the connection takes, which is ${maxBytes}. Ask for less, or make the connection larger.`,
-  );
-}
-
-/** A failure as the attributes that say it. */
-function said({ code, errno, message, place }: Failure, textMax: number): Values {
-  return {
-    "~code": shortened(code, 128),
-    "~errno": errno ?? undefined,
-    "~message": shortened(message, textMax),
-    "~path": place?.path,
-    "~offset": place?.offset ?? undefined,
-    "~expected": place === null ? undefined : shortened(place.expected, SHORT_TEXT_MAX),
-  };
-}
-
-function shortened(text: string, bytes: number): string {
-  const clean = text.toWellFormed().replaceAll("\0", "\u{fffd}");
-  return Buffer.byteLength(clean) <= bytes ? clean : `${clean.slice(0, bytes >> 2)}…`;
 }
 
 function hex(id: number): string {

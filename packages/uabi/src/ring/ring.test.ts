@@ -147,7 +147,7 @@ describe("a ring in one thread", () => {
   const wake = (): void => undefined;
 
   test("says when it is full, and that nobody answers", async () => {
-    const transport = new RingClient(createRing(4096), { wake, timeoutMs: 5 });
+    const transport = new RingClient(createRing(4096), { wake, timeoutMs: 500 });
     const client = asyncClient(CORE, transport);
     const waiting: Promise<unknown>[] = [];
     let full: unknown = null;

@@ -1,5 +1,6 @@
+import type { Connection } from "../connection.ts";
 import type { Peer } from "../peer.ts";
-import type { Connection, Service } from "../service.ts";
+import type { Service } from "../service.ts";
 import type { Registry } from "../spec.ts";
 import { BROKEN_MESSAGE, RingReader, RingWriter } from "./byte-ring.ts";
 import { announceSleep, mustWake, withdrawSleep } from "./doorbell.ts";

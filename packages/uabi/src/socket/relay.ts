@@ -1,7 +1,7 @@
 import { HmsError } from "@hms/topology";
 import type { AsyncTransport } from "../client.ts";
+import { encodeFailure } from "../failure.ts";
 import type { Peer } from "../peer.ts";
-import { encodeFailure } from "../service.ts";
 import { HEADER_BYTES } from "../wire.ts";
 import type { Acceptor } from "./server.ts";
 

@@ -1,8 +1,8 @@
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { HmsError } from "@hms/topology";
+import { encodeFailure } from "../failure.ts";
 import type { Credentials, Peer } from "../peer.ts";
-import { encodeFailure } from "../service.ts";
 import { Frames } from "./frames.ts";
 
 /** Clients at a time; a further one is refused with EAGAIN. */
