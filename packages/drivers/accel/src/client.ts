@@ -383,7 +383,7 @@ export class QueueClient implements Disposable {
   async run(request: Request): Promise<Completion> {
     let id = this.submit(request);
     while (id === -EAGAIN) {
-      await this.#room();
+      await this.room();
       id = this.submit(request);
     }
     if (id < 0) throw this.#refused(-id);
@@ -392,8 +392,9 @@ export class QueueClient implements Disposable {
     return completion;
   }
 
-  /** The oldest request in flight is over. What a client before this one left there has no promises. */
-  async #room(): Promise<void> {
+  /** Resolves when the oldest request in flight is over. */
+  async room(): Promise<void> {
+    // What a client before this one left there has no promises.
     if ((this.#tail - this.#head) >>> 0 <= this.#kept) await this.completion(this.#head);
     else await new Promise((resolve) => setTimeout(resolve, 1));
   }
@@ -485,7 +486,7 @@ export class QueueClient implements Disposable {
 
   /** Resolves when nothing is in flight. */
   async drained(): Promise<void> {
-    while (this.inFlight > 0) await this.#room();
+    while (this.inFlight > 0) await this.room();
   }
 
   /** Lets go of the queue, for another client to have. What is in flight goes on; its promises never resolve otherwise. */

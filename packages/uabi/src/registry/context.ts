@@ -60,6 +60,7 @@ export const CONTEXT_TYPES = {
         required: true,
         doc: "What happened to its pages.",
       },
+      region: { id: 8, type: "handle", of: "region", doc: "The region; absent when it was destroyed." },
     },
   },
   sample: {

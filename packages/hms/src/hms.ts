@@ -1,0 +1,373 @@
+import type { Answered, CoreRegistry, Handle } from "@hms/uabi";
+import type { Meeting } from "./beside.ts";
+import { Device } from "./device.ts";
+import { type EventOptions, EventStream } from "./events.ts";
+import { closed, type Link } from "./link.ts";
+import { Space } from "./space.ts";
+
+const PAGE = 4096;
+type RegionAnswer = Answered<CoreRegistry, "context", "regions">["regions"][number];
+type SampleAnswer = Answered<CoreRegistry, "context", "timeline">["samples"][number];
+
+/** What another thread needs to use this hms (`attach`). It can be posted to any thread of the process. */
+export interface HmsHandle {
+  readonly hms: "hms";
+  readonly meeting: Meeting;
+  readonly context: number;
+  readonly space: number;
+}
+
+/** What has happened since hms was opened, and what is in use. */
+export interface Statistics {
+  /** Page faults of CPUs and of devices that were answered. */
+  readonly cpuFaults: number;
+  readonly deviceFaults: number;
+  /** Time that answering those of CPUs took. */
+  readonly faultMs: number;
+  readonly movedToDeviceBytes: number;
+  readonly movedToHostBytes: number;
+  readonly movedBetweenDevicesBytes: number;
+  /** Read-only duplicates that were made. */
+  readonly duplicatedBytes: number;
+  /** What devices had no room for any more. */
+  readonly evictedBytes: number;
+  readonly swappedOutBytes: number;
+  readonly swappedInBytes: number;
+  /** What was lost with a device. */
+  readonly lostBytes: number;
+  readonly invalidations: number;
+  /** Placements that the host or a driver did not allow as asked. */
+  readonly overrides: number;
+  /** Of the host's memory in use now, and the most that ever was. */
+  readonly residentBytes: number;
+  readonly residentBytesMax: number;
+  /** Of the file for cold pages, in use. */
+  readonly swapBytes: number;
+}
+
+/** A region, or one that was, and what happened to its pages. */
+export interface RegionTraffic {
+  readonly name: string;
+  readonly address: number;
+  readonly bytes: number;
+  readonly kind: RegionAnswer["kind"];
+  /** Whether it was freed. */
+  readonly gone: boolean;
+  readonly cpuFaults: number;
+  readonly deviceFaults: number;
+  /** Time that answering both took. */
+  readonly faultMs: number;
+  readonly toDeviceBytes: number;
+  readonly toHostBytes: number;
+  /** Of those that came home, the ones that a device had no room for any more. */
+  readonly evictedBytes: number;
+  readonly duplicatedBytes: number;
+  readonly swappedOutBytes: number;
+  readonly swappedInBytes: number;
+}
+
+/** What had happened by a point of time. Counts are since hms was opened. */
+export interface Sample {
+  /** Milliseconds since 1970. */
+  readonly when: number;
+  readonly cpuFaults: number;
+  readonly deviceFaults: number;
+  readonly faultMs: number;
+  readonly movedToDeviceBytes: number;
+  readonly movedToHostBytes: number;
+  readonly swappedOutBytes: number;
+  readonly swappedInBytes: number;
+  /** In use then: of the host's memory, of the memories of all devices. */
+  readonly residentBytes: number;
+  readonly deviceBytes: number;
+}
+
+/** A device, as it is listed. */
+export interface DeviceEntry {
+  readonly name: string;
+  readonly driver: string;
+}
+
+/** What an Hms is made of. */
+export interface HmsInit {
+  readonly link: Link;
+  readonly context: Handle<"context">;
+  /** The default space; null: it is to be made. */
+  readonly space: Handle<"space"> | null;
+  /** Ends the kernel thread after the context is closed; null in a thread that attached it. */
+  readonly end: (() => void) | null;
+  readonly onWritableFile: () => void;
+  /** Told when it is closed. */
+  readonly onClose?: () => void;
+}
+
+/**
+ * An open hms: its spaces, its devices, and what happens. `open` makes it, `attach` brings it to other threads. With
+ * `using` it is closed at the end of the block.
+ */
+export class Hms implements Disposable {
+  /** The default space. */
+  readonly space: Space;
+  readonly #link: Link;
+  readonly #context: Handle<"context">;
+  readonly #end: (() => void) | null;
+  readonly #onWritableFile: () => void;
+  readonly #onClose: (() => void) | undefined;
+  readonly #spaces = new Set<Space>();
+  readonly #devices = new Map<string, Device>();
+  #closed = false;
+
+  constructor(init: HmsInit) {
+    this.#link = init.link;
+    this.#context = init.context;
+    this.#end = init.end;
+    this.#onWritableFile = init.onWritableFile;
+    this.#onClose = init.onClose;
+    this.space = this.#spaceOf(init.space ?? this.#link.sync.space.create({ context: init.context }).space);
+  }
+
+  #spaceOf(handle: Handle<"space">): Space {
+    const space = new Space({
+      link: this.#link,
+      context: this.#context,
+      handle,
+      onWritableFile: this.#onWritableFile,
+    });
+    this.#spaces.add(space);
+    return space;
+  }
+
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#closed || this.#link.over;
+  }
+
+  /**
+   * Makes a further space. Queues reach one space only: what is in another they cannot touch.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * using secret = hms.createSpace();
+   * const x = secret.alloc(Float32Array, 100);
+   * const queue = hms.device("accel0").queue();
+   * await queue.run(() => {}, { x: x.read() }).catch((error) => console.log(error.code)); // OTHER_SPACE
+   * ```
+   */
+  createSpace(): Space {
+    this.#expectOpen("Making a space");
+    return this.#spaceOf(this.#link.sync.space.create({ context: this.#context }).space);
+  }
+
+  /**
+   * The devices.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB", "accel:memory=1MiB,name=small"] });
+   * console.log(hms.devices.map(({ name }) => name)); // [ 'accel0', 'small' ]
+   * ```
+   */
+  get devices(): readonly DeviceEntry[] {
+    this.#expectOpen("Listing devices");
+    return this.#link.sync.device.list({ context: this.#context }).devices;
+  }
+
+  /**
+   * The device with a name; the same object each time. Throws NO_SUCH_DEVICE (ENOENT).
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * console.log(hms.device("accel0").attributes.instances); // 64
+   * ```
+   */
+  device(name: string): Device {
+    this.#expectOpen("Opening a device");
+    const there = this.#devices.get(name);
+    if (there !== undefined) return there;
+    const { device } = this.#link.sync.device.open({ context: this.#context, name });
+    const made = new Device(this.#link, name, device, {
+      space: () => this.space,
+      onClose: () => this.#devices.delete(name),
+    });
+    this.#devices.set(name, made);
+    return made;
+  }
+
+  /**
+   * What has happened so far.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * const x = hms.space.alloc(Uint8Array, 1 << 20);
+   * x.view.fill(1);
+   * await hms.space.migrate(x, "accel0");
+   * const { cpuFaults, movedToDeviceBytes } = hms.statistics();
+   * console.log(cpuFaults > 0, movedToDeviceBytes); // true 1048576
+   * ```
+   */
+  statistics(): Statistics {
+    this.#expectOpen("Counting");
+    const { statistics: s } = this.#link.sync.context.statistics({ context: this.#context });
+    return {
+      cpuFaults: s.cpuFaults,
+      deviceFaults: s.deviceFaults,
+      faultMs: s.faultNs / 1e6,
+      movedToDeviceBytes: s.movedToDevice * PAGE,
+      movedToHostBytes: s.movedToHost * PAGE,
+      movedBetweenDevicesBytes: s.movedBetweenDevices * PAGE,
+      duplicatedBytes: s.duplicated * PAGE,
+      evictedBytes: s.evicted * PAGE,
+      swappedOutBytes: s.swappedOut * PAGE,
+      swappedInBytes: s.swappedIn * PAGE,
+      lostBytes: s.lost * PAGE,
+      invalidations: s.invalidations,
+      overrides: s.overrides,
+      residentBytes: s.residentBytes,
+      residentBytesMax: s.residentBytesMax,
+      swapBytes: s.swapBytes,
+    };
+  }
+
+  /**
+   * Regions with what happened to their pages, those with the most traffic first, also regions that were freed (the last
+   * 1024). `limit`: 1 to 4096, default 256.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * const x = hms.space.alloc(Uint8Array, 65536, { name: "x" });
+   * x.view.fill(1);
+   * await hms.space.migrate(x, "accel0");
+   * console.log(hms.regions().map(({ name, toDeviceBytes }) => `${name} ${toDeviceBytes}`)); // [ 'x 65536' ]
+   * ```
+   */
+  regions(limit: number = 256): RegionTraffic[] {
+    this.#expectOpen("Listing regions");
+    return this.#link.sync.context.regions({ context: this.#context, limit }).regions.map(trafficOf);
+  }
+
+  /**
+   * What had happened by when: up to 512 samples over all the time since hms was opened, and one of now.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB" });
+   * console.log(hms.timeline().at(-1)?.cpuFaults); // 0
+   * ```
+   */
+  timeline(): Sample[] {
+    this.#expectOpen("Asking for the timeline");
+    const { samples } = this.#link.sync.context.timeline({ context: this.#context });
+    return samples.map((sample) => sampleOf(sample, this.#link.time(sample.when)));
+  }
+
+  /** Subscribes to what happens from now on: an `EventStream`, to be closed. */
+  events(options: EventOptions = {}): EventStream {
+    this.#expectOpen("Subscribing");
+    return new EventStream(this.#link, this.#context, options);
+  }
+
+  /**
+   * What other threads of this process need to use this hms: `attach(handle)`.
+   *
+   * @example
+   * ```ts
+   * import { attach, open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * // Usually in another thread, that it was posted to.
+   * using same = attach(hms.handle());
+   * console.log(same.devices.length); // 1
+   * ```
+   */
+  handle(): HmsHandle {
+    this.#expectOpen("Making a handle");
+    return { hms: "hms", meeting: this.#link.meeting, context: this.#context, space: this.space.handle };
+  }
+
+  /**
+   * Closes it: queues end, what was written to files is written back, all memory is given back; views have no elements
+   * afterwards. In a thread that attached it, only this thread leaves. Throws THREADS_ATTACHED (EBUSY) while other
+   * threads are attached, WRITE_BACK_FAILED (ENOSPC, EIO): then everything stays open, and nothing is lost. Closing
+   * again does nothing.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * const hms = await open({ ram: "64MiB" });
+   * const { view } = hms.space.alloc(Float32Array, 100);
+   * hms.close();
+   * console.log(hms.closed, view.length); // true 0
+   * ```
+   */
+  close(): void {
+    this.#close(false);
+  }
+
+  /** At the end of the thread: whoever else is there. */
+  closeAnyway(): void {
+    this.#close(true);
+  }
+
+  #close(force: boolean): void {
+    if (this.#closed) return;
+    if (this.#end !== null && !this.#link.over)
+      this.#link.sync.context.close({ context: this.#context, ...(force ? { force } : {}) });
+    this.#closed = true;
+    for (const device of this.#devices.values()) for (const queue of [...device.queues]) queue.forget();
+    for (const space of this.#spaces) space.forget();
+    this.#onClose?.();
+    this.#end?.();
+  }
+
+  #expectOpen(action: string): void {
+    if (this.closed) throw closed(action);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function trafficOf(region: RegionAnswer): RegionTraffic {
+  const { traffic: t } = region;
+  return {
+    name: region.name,
+    address: region.address,
+    bytes: region.size,
+    kind: region.kind,
+    gone: region.gone,
+    cpuFaults: t.cpuFaults,
+    deviceFaults: t.deviceFaults,
+    faultMs: t.faultNs / 1e6,
+    toDeviceBytes: t.toDevice * PAGE,
+    toHostBytes: t.toHost * PAGE,
+    evictedBytes: t.evicted * PAGE,
+    duplicatedBytes: t.duplicated * PAGE,
+    swappedOutBytes: t.swappedOut * PAGE,
+    swappedInBytes: t.swappedIn * PAGE,
+  };
+}
+
+function sampleOf(s: SampleAnswer, when: number): Sample {
+  return {
+    when,
+    cpuFaults: s.cpuFaults,
+    deviceFaults: s.deviceFaults,
+    faultMs: s.faultNs / 1e6,
+    movedToDeviceBytes: s.movedToDevice * PAGE,
+    movedToHostBytes: s.movedToHost * PAGE,
+    swappedOutBytes: s.swappedOut * PAGE,
+    swappedInBytes: s.swappedIn * PAGE,
+    residentBytes: s.residentBytes,
+    deviceBytes: s.deviceBytes,
+  };
+}

@@ -1,0 +1,26 @@
+import type { Advice as AccelAdvice } from "@hms/driver-accel";
+import type { Kernel } from "./kernel.ts";
+import type { RegionEntry } from "./objects.ts";
+
+/** Pages that one touch brings in: as many as fit where they are used in order, one where they are not. */
+const IN_ORDER = 512;
+const IN_NO_ORDER = 1;
+const AS_IT_GOES = 0;
+
+/** What a device does with the pages of a region that it touches. */
+export function deviceAdvice(region: RegionEntry, device: string, memory: string): AccelAdvice {
+  if (region.target === "host") return "stay";
+  if (region.target === device || region.target === memory) return "move";
+  return region.advice === "read-mostly" ? "duplicate" : "auto";
+}
+
+/** Lets host and devices know what was said about a region. */
+export function applyAdvice(kernel: Kernel, region: RegionEntry): void {
+  const { advice, linux } = region;
+  linux.setWindow(advice === "sequential" ? IN_ORDER : advice === "random" ? IN_NO_ORDER : AS_IT_GOES);
+  for (const [, { device, queue }] of kernel.handles.entries("queue")) {
+    const { name, accel } = device.machine;
+    for (const window of queue.view.windows)
+      if (window.region === linux.id) window.advice = deviceAdvice(region, name, accel.deviceMemory.name);
+  }
+}

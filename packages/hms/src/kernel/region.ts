@@ -1,0 +1,180 @@
+import { closeSync, openSync, statSync, truncateSync } from "node:fs";
+import { CAN_READ, CAN_WRITE, PAGE_BYTES, type PageCount, type PageIndex } from "@hms/hmm";
+import type { MapOptions } from "@hms/host-linux";
+import { HmsError } from "@hms/topology";
+import type { CoreRegistry, Handle, Handlers, Input, Output, TypeValue } from "@hms/uabi";
+import type { Kernel } from "./kernel.ts";
+import type { PeerEntry, RegionEntry, SpaceEntry } from "./objects.ts";
+import { residencyOf } from "./residency.ts";
+import { snapshotOf } from "./snapshot.ts";
+import { noTraffic } from "./traffic.ts";
+
+type RegionHandlers = NonNullable<Handlers<CoreRegistry>["region"]>;
+type Asked = Input<CoreRegistry, "region", "create">;
+
+const READ = 1;
+const WRITE = 2;
+const RUNS_DEFAULT = 4096;
+
+export function regionHandlers(kernel: Kernel): RegionHandlers {
+  const get = (handle: Handle<"region">): RegionEntry => kernel.handles.get("region", handle);
+  return {
+    create(asked, call) {
+      const space = kernel.handles.get("space", asked.space);
+      const protection = asked.protection ?? READ | WRITE;
+      const access = (protection & READ ? CAN_READ : 0) | (protection & WRITE ? CAN_WRITE : 0);
+      const options = optionsOf(asked, (protection & WRITE) !== 0);
+      const entry = kernel.addRegion(
+        space,
+        { ...options, access },
+        asked.kind,
+        asked.label ?? "",
+        kernel.peer(call.peer),
+      );
+      return { region: entry.handle, address: entry.first * PAGE_BYTES, size: entry.pages * PAGE_BYTES };
+    },
+
+    protect({ region: handle, protection, range }) {
+      const { space, linux, ...region } = get(handle);
+      const { first, count } = inside("Protecting", { ...region }, range);
+      if ((protection & WRITE) !== 0 && region.kind === "file" && region.options.file?.writable !== true) {
+        throw new HmsError(
+          "READ_ONLY_FILE",
+          "EACCES",
+          `Protecting ${region.name} failed: its file is open for reading only. Make the region with writable: true.`,
+        );
+      }
+      const access = (protection & READ ? CAN_READ : 0) | (protection & WRITE ? CAN_WRITE : 0);
+      space.linux.protect(first, count, access);
+    },
+
+    destroy({ region: handle }, call) {
+      const entry = get(handle);
+      kernel.forgetDead(entry);
+      const others = [...entry.openIn].filter((peer) => peer !== kernel.peer(call.peer)).length;
+      if (others > 0) {
+        throw new HmsError(
+          "REGION_OPEN",
+          "EBUSY",
+          `Freeing ${entry.name} failed: ${others === 1 ? "another thread has" : `${others} other threads have`} it attached. Let them dispose it first.`,
+        );
+      }
+      kernel.destroyRegion(entry);
+    },
+
+    open({ region: handle }, call) {
+      const { openIn, first, pages } = get(handle);
+      openIn.add(kernel.peer(call.peer));
+      return { address: first * PAGE_BYTES, size: pages * PAGE_BYTES };
+    },
+
+    close({ region: handle }, call) {
+      get(handle).openIn.delete(kernel.peer(call.peer));
+    },
+
+    sync({ region: handle }) {
+      const { linux, kind } = get(handle);
+      return { written: kind === "file" ? (linux.file?.sync() ?? 0) : 0 };
+    },
+
+    snapshot({ region: handle }, call) {
+      const entry = snapshotOf(kernel, get(handle), kernel.peer(call.peer));
+      return { snapshot: entry.handle, address: entry.first * PAGE_BYTES, size: entry.pages * PAGE_BYTES };
+    },
+
+    residency({ region: handle, range, limit }): Output<CoreRegistry, "region", "residency"> {
+      const entry = get(handle);
+      const { first, count } = inside("Looking at", entry, range);
+      return residencyOf(kernel, entry, first, count, limit ?? RUNS_DEFAULT);
+    },
+  };
+}
+
+/** The range that is meant. Throws EINVAL when it is not inside of the region. */
+function inside(
+  action: string,
+  { first, pages, name }: Pick<RegionEntry, "first" | "pages" | "name">,
+  range: TypeValue<CoreRegistry, "range"> | undefined,
+): { readonly first: PageIndex; readonly count: PageCount } {
+  if (range === undefined) return { first, count: pages };
+  if (range.count >= 1 && range.first >= first && range.first + range.count <= first + pages) return range;
+  throw new HmsError(
+    "BAD_RANGE",
+    "EINVAL",
+    `${action} ${name} failed: ${range.count} pages from page ${range.first} on are not inside of it.`,
+  );
+}
+
+function optionsOf(asked: Asked, writable: boolean): MapOptions {
+  const huge = asked.huge === "always" ? true : asked.huge === "never" ? false : null;
+  if (asked.kind === "anonymous" || asked.kind === "shared") {
+    if (asked.bytes === undefined || asked.path !== undefined) {
+      throw new HmsError(
+        "BAD_REGION",
+        "EINVAL",
+        `Making a region failed: one of the kind ${asked.kind} needs a size, and has no file.`,
+      );
+    }
+    return { bytes: asked.bytes, kind: asked.kind === "shared" ? "shared" : "private", huge };
+  }
+  if (asked.path === undefined)
+    throw new HmsError("BAD_REGION", "EINVAL", "Making a file region failed: it needs the path of a file.");
+  const offset = asked.offset ?? 0;
+  const bytes = fileBytes(asked.path, offset, asked.bytes, asked.kind === "file" && writable);
+  if (asked.kind === "file")
+    return { bytes, kind: "file", huge, file: { path: asked.path, writable, offset } };
+  return { bytes, kind: "private", huge, file: { path: asked.path, writable: false, offset } };
+}
+
+/** How much of the file there is; a writable one grows to the size that is asked for, and is made if it is not there. */
+function fileBytes(path: string, offset: number, asked: number | undefined, writable: boolean): number {
+  try {
+    if (asked !== undefined && writable) closeSync(openSync(path, "a"));
+    const { size } = statSync(path);
+    if (asked !== undefined && writable && size < offset + asked) truncateSync(path, offset + asked);
+    const bytes = asked ?? size - offset;
+    if (bytes > 0) return bytes;
+    throw new HmsError(
+      "EMPTY_FILE",
+      "EINVAL",
+      `Making a region of ${path} failed: the file has ${size} bytes, none from offset ${offset} on. Say how long the region is to be.`,
+    );
+  } catch (error) {
+    if (HmsError.is(error)) throw error;
+    const { code = "EIO" } = error as NodeJS.ErrnoException;
+    const errno =
+      code === "ENOENT" || code === "EACCES" || code === "EPERM" || code === "ENOSPC" ? code : "EIO";
+    throw new HmsError("BAD_FILE", errno, `Making a region of ${path} failed: ${code}.`);
+  }
+}
+
+/** A region in the tables of the kernel thread. */
+export function newEntry(
+  kernel: Kernel,
+  space: SpaceEntry,
+  options: MapOptions,
+  kind: RegionEntry["kind"],
+  label: string,
+  maker: PeerEntry,
+): RegionEntry {
+  const linux = space.linux.map({ ...options, ...(label === "" ? {} : { name: label }) });
+  const base: RegionEntry = {
+    handle: 0 as Handle<"region">,
+    space,
+    linux,
+    kind,
+    name: linux.name,
+    first: linux.first,
+    pages: linux.pages,
+    options,
+    traffic: noTraffic(),
+    openIn: new Set([maker]),
+    advice: "normal",
+    target: null,
+  };
+  const handle = kernel.handles.add("region", base);
+  const entry: RegionEntry = Object.assign(base, { handle });
+  space.regions.add(entry);
+  kernel.watch.addRegion(entry);
+  return entry;
+}

@@ -1,0 +1,127 @@
+import {
+  ANON,
+  CAUSE,
+  DIRTY,
+  EMPTY,
+  HOST,
+  HUGE_PAGES,
+  KIND,
+  LOST,
+  NO_FRAME,
+  OK,
+  PAGE_BYTES,
+  type PageIndex,
+  PRIVATE,
+  type Space,
+  SWAP,
+  WRITE,
+  ZERO,
+} from "@hms/hmm";
+import type { LinuxHost } from "@hms/host-linux";
+import { HmsError } from "@hms/topology";
+import type { Kernel } from "./kernel.ts";
+import type { PeerEntry, RegionEntry } from "./objects.ts";
+
+const bytes = new Uint8Array(PAGE_BYTES);
+
+/**
+ * A new region with the content of another. First every page is taken from wherever it could be written, then all are
+ * copied; nobody can write in between, because this thread answers no faults until it is done. What is on disk is
+ * shared there. Pages of shared and file regions cannot be taken away from everyone: those are copied one by one.
+ */
+export function snapshotOf(kernel: Kernel, source: RegionEntry, maker: PeerEntry): RegionEntry {
+  const host = kernel.open;
+  const { space } = source.space.linux;
+  expectWhole(space, source);
+  const file = source.kind === "copy" ? source.options.file : undefined;
+  const options = {
+    bytes: source.pages * PAGE_BYTES,
+    huge: source.options.huge ?? null,
+    ...(file === undefined ? {} : { file }),
+  };
+  const made = kernel.addRegion(
+    source.space,
+    options,
+    source.kind === "copy" ? "copy" : "anonymous",
+    `${source.name} snapshot`,
+    maker,
+  );
+  try {
+    if (source.linux.file === null) takeAway(host, space, source);
+    for (let k = 0; k < source.pages; ) {
+      const page = source.first + k;
+      if (source.kind !== "file" && space.table.next(page, page + 1) === null) {
+        k += HUGE_PAGES - (page % HUGE_PAGES);
+        continue;
+      }
+      copyPage(host, space, page, made.first + k, source.kind === "file");
+      k++;
+    }
+  } catch (error) {
+    kernel.destroyRegion(made);
+    throw error;
+  }
+  return made;
+}
+
+function expectWhole(space: Space, { first, pages, name }: RegionEntry): void {
+  const end = first + pages;
+  for (let chunk = space.table.next(first, end); chunk !== null; ) {
+    for (let index = 0; index < HUGE_PAGES; index++) {
+      if (((chunk.flags[index] ?? 0) & KIND) !== LOST) continue;
+      throw new HmsError(
+        "PAGES_LOST",
+        "EIO",
+        `Making a snapshot of ${name} failed: page ${chunk.first + index} was lost with its device.`,
+      );
+    }
+    chunk = space.table.next(chunk.first + HUGE_PAGES, end);
+  }
+}
+
+/** From now on every touch of the region's pages is a fault, which waits until this thread has time. */
+function takeAway(host: LinuxHost, space: Space, { first, pages }: RegionEntry): void {
+  const end = first + pages;
+  for (let chunk = space.table.next(first, end); chunk !== null; ) {
+    for (let index = 0; index < HUGE_PAGES; index++) {
+      const flags = chunk.flags[index] ?? EMPTY;
+      const kind = flags & KIND;
+      if ((kind === HOST || kind === PRIVATE) && (flags & ZERO) === 0)
+        host.pages.reach(chunk.frames[index] ?? 0);
+    }
+    chunk = space.table.next(chunk.first + HUGE_PAGES, end);
+  }
+}
+
+function copyPage(host: LinuxHost, space: Space, from: PageIndex, to: PageIndex, fetch: boolean): void {
+  if (fetch && (space.table.flagsAt(from) & KIND) === EMPTY)
+    expectOk(host.fault(space, from, false, CAUSE.cpuFault));
+  let flags = space.table.flagsAt(from);
+  if ((flags & KIND) === EMPTY || (flags & ZERO) !== 0) return;
+  if ((flags & KIND) === SWAP) {
+    host.shareSwap(space.table.frameAt(from));
+    space.install(to, SWAP | ANON, space.table.frameAt(from), CAUSE.copyOnWrite);
+    return;
+  }
+  const frame = host.allocate(space, false);
+  if (frame === NO_FRAME) expectOk(12);
+  // Making room may have sent the page to disk.
+  flags = space.table.flagsAt(from);
+  if ((flags & KIND) === SWAP) {
+    host.giveBack(frame);
+    copyPage(host, space, from, to, fetch);
+    return;
+  }
+  host.core.read(space.table.frameAt(from), 0, bytes, null);
+  host.write(frame, 0, bytes, null);
+  space.install(to, HOST | ANON | WRITE | DIRTY, frame, CAUSE.copyOnWrite);
+}
+
+function expectOk(errno: number): void {
+  if (errno === OK) return;
+  throw new HmsError(
+    "SNAPSHOT_FAILED",
+    errno === 12 ? "ENOMEM" : "EIO",
+    `Making a snapshot failed: ${errno === 12 ? "no memory is left" : "a page cannot be read"}.`,
+  );
+}

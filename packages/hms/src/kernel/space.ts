@@ -1,0 +1,332 @@
+import {
+  CAUSE,
+  type Explanation,
+  HUGE_PAGES,
+  KIND,
+  OK,
+  type PageCount,
+  type PageIndex,
+  SWAP,
+} from "@hms/hmm";
+import { HmsError } from "@hms/topology";
+import type { Answered, CoreRegistry, Handle, Handlers, Later, Output, TypeValue } from "@hms/uabi";
+import type { Cause } from "./journal.ts";
+import type { Kernel } from "./kernel.ts";
+import { reasonName } from "./names.ts";
+import type { Machine, RegionEntry, SpaceEntry } from "./objects.ts";
+import { applyAdvice } from "./placing.ts";
+
+type SpaceHandlers = NonNullable<Handlers<CoreRegistry>["space"]>;
+type ExplanationValue = TypeValue<CoreRegistry, "explanation">;
+type KeptValue = TypeValue<CoreRegistry, "kept">;
+type Explained = Answered<CoreRegistry, "space", "explain">["runs"][number];
+
+const RUNS_DEFAULT = 256;
+/** Pages that one message explains at most. */
+const EXPLAINED_MAX: PageCount = 1 << 18;
+/** Pages that are looked at between two looks at the limit. */
+const EXPLAIN_STEP: PageCount = 8 * HUGE_PAGES;
+/** Pages that move between two looks at faults. */
+const MOVE_STEP: PageCount = 8 * HUGE_PAGES;
+const KEPT_MAX = 4096;
+const MIGRATE_DUPLICATE = 1;
+
+export function spaceHandlers(kernel: Kernel): SpaceHandlers {
+  const get = (handle: Handle<"space">): SpaceEntry => kernel.handles.get("space", handle);
+  return {
+    create() {
+      const linux = kernel.open.createSpace({});
+      const base = { linux, regions: new Set<RegionEntry>(), queues: new Set<never>() };
+      const handle = kernel.handles.add("space", { ...base, handle: 0 as Handle<"space"> });
+      const entry: SpaceEntry = Object.assign(get(handle), { handle });
+      kernel.spaces.add(entry);
+      kernel.watch.addSpace(linux.space, handle);
+      return { space: handle, pasid: linux.space.id + 1 };
+    },
+
+    destroy({ space: handle }) {
+      const entry = get(handle);
+      if (entry.queues.size > 0) {
+        throw new HmsError(
+          "SPACE_BUSY",
+          "EBUSY",
+          `Destroying a space failed: ${entry.queues.size} queues are bound to it. Close them first.`,
+        );
+      }
+      for (const region of [...entry.regions]) kernel.destroyRegion(region);
+      entry.linux.close();
+      kernel.spaces.delete(entry);
+      kernel.handles.delete("space", handle);
+    },
+
+    explain({ space: handle, range, limit }) {
+      const { linux } = get(handle);
+      kernel.expectRange("Explaining", linux.space, range.first, range.count);
+      return explain(kernel, linux.space, range.first, range.count, limit ?? RUNS_DEFAULT);
+    },
+
+    migrate({ space: handle, range, target, flags }, call) {
+      const entry = get(handle);
+      const machine = kernel.memory(target);
+      kernel.expectRange("Migrating", entry.linux.space, range.first, range.count);
+      const later = call.later();
+      const duplicate = ((flags ?? 0) & MIGRATE_DUPLICATE) !== 0;
+      if (duplicate && machine === null) {
+        throw new HmsError(
+          "BAD_TARGET",
+          "EINVAL",
+          "Duplicating failed: duplicates are in devices' memories, not in host.",
+        );
+      }
+      kernel.tasks.add(migrating(kernel, entry, range.first, range.count, machine, duplicate, later));
+      return later;
+    },
+
+    prefetch({ space: handle, range, target }, call) {
+      const entry = get(handle);
+      const machine = kernel.memory(target);
+      kernel.expectRange("Prefetching", entry.linux.space, range.first, range.count);
+      const later = call.later();
+      const { first, count } = range;
+      kernel.tasks.add(
+        machine === null
+          ? prefetchHome(kernel, entry, first, count, later)
+          : prefetchTo(kernel, entry, first, count, machine, later),
+      );
+      return later;
+    },
+
+    advise({ space: handle, range, advice }) {
+      const entry = get(handle);
+      kernel.expectRange("Advising", entry.linux.space, range.first, range.count);
+      for (const region of regionsIn(entry, range.first, range.count)) {
+        if (advice === "cold") kernel.open.cool(entry.linux.space, range.first, range.count);
+        else {
+          expectWhole("Advising", region, range.first, range.count);
+          region.advice = advice;
+          applyAdvice(kernel, region);
+        }
+      }
+    },
+
+    bind({ space: handle, range, target }) {
+      const entry = get(handle);
+      if (target !== undefined) kernel.memory(target);
+      kernel.expectRange("Binding", entry.linux.space, range.first, range.count);
+      const regions = regionsIn(entry, range.first, range.count);
+      for (const region of regions) expectWhole("Binding", region, range.first, range.count);
+      for (const region of regions) {
+        region.target = target ?? null;
+        applyAdvice(kernel, region);
+      }
+    },
+
+    statistics({ space: handle }) {
+      const { linux, regions } = get(handle);
+      const { host, file, devices, swapped } = linux.space.accounts();
+      return {
+        statistics: {
+          regions: regions.size,
+          mapped: [...regions].reduce((sum, { pages }) => sum + pages, 0),
+          resident: host + file,
+          device: [...devices.values()].reduce((sum, pages) => sum + pages, 0),
+          swapped,
+        },
+      };
+    },
+  };
+}
+
+function regionsIn({ regions }: SpaceEntry, first: PageIndex, count: PageCount): RegionEntry[] {
+  return [...regions].filter((region) => region.first < first + count && first < region.first + region.pages);
+}
+
+/** Throws EOPNOTSUPP for a part of a region. */
+function expectWhole(action: string, region: RegionEntry, first: PageIndex, count: PageCount): void {
+  if (first <= region.first && first + count >= region.first + region.pages) return;
+  throw new HmsError(
+    "PART_OF_A_REGION",
+    "EOPNOTSUPP",
+    `${action} failed: it is possible for whole regions only, and ${count} pages from page ${first} on are a part of ${region.name}.`,
+  );
+}
+
+function explain(
+  kernel: Kernel,
+  space: SpaceEntry["linux"]["space"],
+  first: PageIndex,
+  count: PageCount,
+  limit: number,
+): Output<CoreRegistry, "space", "explain"> {
+  const runs: Explanation[] = [];
+  const end = first + Math.min(count, EXPLAINED_MAX);
+  let page = first;
+  while (page < end && runs.length <= limit) {
+    const step = Math.min(EXPLAIN_STEP, end - page);
+    runs.push(...kernel.open.core.explain(space, page, step));
+    page += step;
+  }
+  const cut = runs[limit];
+  if (cut !== undefined) page = cut.first;
+  const answer = { runs: runs.slice(0, limit).map(explained) };
+  return page < first + count ? { ...answer, next: page } : answer;
+}
+
+function explained(run: Explanation): ExplanationValue {
+  const {
+    first,
+    count,
+    where,
+    state,
+    writable,
+    huge,
+    cause,
+    from,
+    since,
+    latest,
+    duplicates,
+    held,
+    override,
+  } = run;
+  return {
+    first,
+    count,
+    place: where,
+    state: state as Explained["state"] & ExplanationValue["state"],
+    writable,
+    huge,
+    cause: cause as Cause,
+    from: from ?? undefined,
+    since: since === null ? undefined : Math.max(0, Math.floor(since)),
+    latest: latest === null ? undefined : Math.max(0, Math.floor(latest)),
+    duplicates: duplicates.length === 0 ? undefined : duplicates,
+    held: held ?? undefined,
+    override:
+      override === null
+        ? undefined
+        : {
+            who: override.who,
+            what: override.what,
+            why: override.why,
+            asked: override.asked,
+            became: override.became ?? undefined,
+            when: Math.max(0, Math.floor(override.when)),
+          },
+  };
+}
+
+/** Works in steps between which faults are served; what goes wrong answers the request. */
+function* migrating(
+  kernel: Kernel,
+  { linux: { space } }: SpaceEntry,
+  first: PageIndex,
+  count: PageCount,
+  machine: Machine | null,
+  duplicate: boolean,
+  later: Later<Output<CoreRegistry, "space", "migrate">>,
+): Generator<void> {
+  let moved = 0;
+  let left = 0;
+  const kept: KeptValue[] = [];
+  try {
+    for (let page = first; page < first + count; ) {
+      const step = Math.min(MOVE_STEP - (page % HUGE_PAGES), first + count - page);
+      const to = machine?.accel.deviceMemory ?? null;
+      const report = kernel.open.core.migrate({ space, first: page, count: step, to, duplicate });
+      moved += report.moved;
+      for (const run of report.kept) {
+        left += run.count;
+        keep(kept, { first: run.first, count: run.count, reason: reasonName(run.reason) });
+      }
+      page += step;
+      yield;
+    }
+    later.answer({ moved, left, kept });
+  } catch (error) {
+    later.fail(error);
+  }
+}
+
+function keep(kept: KeptValue[], run: KeptValue): void {
+  const last = kept.at(-1);
+  if (last !== undefined && last.reason === run.reason && last.first + last.count === run.first)
+    kept[kept.length - 1] = { ...last, count: last.count + run.count };
+  else if (kept.length < KEPT_MAX) kept.push(run);
+}
+
+type Prefetched = Later<Output<CoreRegistry, "space", "prefetch">>;
+
+/** As much as there is room for in the device's memory. */
+function* prefetchTo(
+  kernel: Kernel,
+  { linux: { space } }: SpaceEntry,
+  first: PageIndex,
+  count: PageCount,
+  { accel }: Machine,
+  later: Prefetched,
+): Generator<void> {
+  let moved = 0;
+  try {
+    for (let page = first; page < first + count; ) {
+      const step = Math.min(HUGE_PAGES - (page % HUGE_PAGES), first + count - page, accel.memory.available);
+      if (step === 0) break;
+      const to = accel.deviceMemory;
+      moved += kernel.open.core.migrate({ space, first: page, count: step, to, cause: CAUSE.prefetch }).moved;
+      page += step;
+      yield;
+    }
+    later.answer({ moved });
+  } catch (error) {
+    later.fail(error);
+  }
+}
+
+/** What is in devices' memories or on disk comes home, as far as the budget allows. */
+function* prefetchHome(
+  kernel: Kernel,
+  { linux: { space } }: SpaceEntry,
+  first: PageIndex,
+  count: PageCount,
+  later: Prefetched,
+): Generator<void> {
+  let moved = 0;
+  try {
+    const end = first + count;
+    for (let page = first; page < end && roomOf(kernel) > 0; ) {
+      const step = Math.min(HUGE_PAGES - (page % HUGE_PAGES), end - page, roomOf(kernel));
+      moved += kernel.open.core.migrate({
+        space,
+        first: page,
+        count: step,
+        to: null,
+        cause: CAUSE.prefetch,
+      }).moved;
+      moved += fetchFromDisk(kernel, space, page, page + step);
+      page += step;
+      yield;
+    }
+    later.answer({ moved });
+  } catch (error) {
+    later.fail(error);
+  }
+}
+
+function roomOf(kernel: Kernel): PageCount {
+  return Math.max(0, kernel.open.budget - kernel.open.resident);
+}
+
+function fetchFromDisk(
+  kernel: Kernel,
+  space: SpaceEntry["linux"]["space"],
+  first: PageIndex,
+  end: PageIndex,
+): PageCount {
+  let fetched = 0;
+  for (let page = first; page < end && roomOf(kernel) > 0; page++) {
+    const file = space.regions.at(page)?.backing != null;
+    const kind = space.table.flagsAt(page) & KIND;
+    if (kind !== SWAP && !(file && kind === 0)) continue;
+    if (kernel.open.fault(space, page, false, CAUSE.prefetch) === OK) fetched++;
+  }
+  return fetched;
+}

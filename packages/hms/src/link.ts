@@ -1,0 +1,115 @@
+import { BroadcastChannel, type MessagePort, receiveMessageOnPort, threadId } from "node:worker_threads";
+import type { QueueMapping } from "@hms/driver-accel";
+import { EventFd, gettid, threadAddress } from "@hms/host-linux";
+import { HmsError } from "@hms/topology";
+import {
+  type AsyncClient,
+  asyncClient,
+  CORE,
+  type CoreRegistry,
+  createRing,
+  RingClient,
+  type SyncClient,
+  syncClient,
+} from "@hms/uabi";
+import {
+  CLOSED,
+  CONNECTS,
+  channelOf,
+  type Handed,
+  type Hello,
+  type Meeting,
+  ORIGIN_BYTE,
+  STATE,
+} from "./beside.ts";
+
+/** Bytes of each direction of a thread's ring; no message can be longer. */
+export const RING_BYTES: number = 4 * 2 ** 20;
+/** Looks for shared memory that was announced, at most. */
+const LOOKS_MAX = 1000;
+
+let peers = 0;
+
+/** A thread's connection to the kernel thread. */
+export class Link implements Disposable {
+  readonly meeting: Meeting;
+  readonly sync: SyncClient<CoreRegistry>;
+  readonly async: AsyncClient<CoreRegistry>;
+  readonly #words: Int32Array;
+  readonly #ring: RingClient;
+  readonly #channel: BroadcastChannel;
+  readonly #bell: EventFd;
+  readonly #mappings = new Map<number, QueueMapping>();
+  #closed = false;
+
+  /** Throws HMS_CLOSED (ENODEV) when there is no kernel thread any more. */
+  constructor(meeting: Meeting, owner: boolean) {
+    this.meeting = meeting;
+    this.#words = new Int32Array(meeting.words);
+    if (this.over) throw closed("Attaching");
+    const peer = `${threadId}-${++peers}`;
+    const ring = createRing(RING_BYTES);
+    this.#channel = new BroadcastChannel(channelOf(meeting, peer));
+    this.#channel.unref();
+    this.#bell = EventFd.of(meeting.wakeFd);
+    this.#ring = new RingClient(ring, { wake: () => this.#wake() });
+    this.sync = syncClient(CORE, this.#ring);
+    this.async = asyncClient(CORE, this.#ring);
+    const hello: Hello = { peer, ring, tid: gettid(), threadAddress: threadAddress(), owner };
+    const hellos = new BroadcastChannel(meeting.channel);
+    hellos.postMessage(hello);
+    hellos.close();
+    Atomics.add(this.#words, CONNECTS, 1);
+    Atomics.notify(this.#words, CONNECTS);
+    this.#wake();
+  }
+
+  /** Whether there is no kernel thread any more, or this thread has left it. */
+  get over(): boolean {
+    return this.#closed || Atomics.load(this.#words, STATE) === CLOSED;
+  }
+
+  /** What the host's clock says as milliseconds since 1970. */
+  time(ns: number): number {
+    const origin = new Float64Array(this.meeting.words, ORIGIN_BYTE, 1)[0] ?? 0;
+    return origin + ns / 1e6;
+  }
+
+  #wake(): void {
+    // The descriptor may be another's once everything is closed.
+    if (!this.over) this.#bell.signal();
+  }
+
+  /** Memory that the kernel thread has handed over, by its number. */
+  mapping(memory: number): QueueMapping {
+    for (let i = 0; i < LOOKS_MAX; i++) {
+      const there = this.#mappings.get(memory);
+      if (there !== undefined) {
+        this.#mappings.delete(memory);
+        return there;
+      }
+      const received = receiveMessageOnPort(this.#channel as unknown as MessagePort);
+      if (received === undefined) break;
+      const handed = received.message as Handed;
+      this.#mappings.set(handed.memory, handed.mapping);
+    }
+    throw new HmsError("NO_MEMORY_HANDED", "EIO", `Shared memory ${memory} was announced, but did not come.`);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#ring.close();
+    this.#closed = true;
+    this.#channel.close();
+    this.#bell.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** The error of whatever needs an hms that is not there any more. */
+export function closed(action: string): HmsError {
+  return new HmsError("HMS_CLOSED", "ENODEV", `${action} failed: hms is closed.`);
+}

@@ -1,0 +1,194 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { resolve } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { TypedArray } from "@hms/driver-accel";
+import { EventFd, HANG_SECONDS, newHeartbeat, Watchdog } from "@hms/host-linux";
+import { HmsError } from "@hms/topology";
+import type { Handle } from "@hms/uabi";
+import { BYTES, KERNEL_TID, type KernelThreadData, type Meeting } from "./beside.ts";
+import { atExit, catchSignals, notAtExit } from "./exit.ts";
+import { Hms, type HmsHandle } from "./hms.ts";
+import { Link } from "./link.ts";
+import { attachRegion, type RegionHandle, type Shared } from "./region.ts";
+import { parseSize, type Size } from "./size.ts";
+
+/** How long closing waits for the kernel thread to end after it has answered. Milliseconds. */
+const END_MS = 5000;
+
+/** What hms is opened with. */
+export interface OpenOptions {
+  /** The most of the machine's memory that may be resident, at least 8 MiB; the rest goes to disk. Default: no bound. */
+  readonly ram?: Size;
+  /** Devices: `accel`, `accel:memory=64MiB,queues=8,name=first`. They are called accel0, accel1, … Default: none. */
+  readonly devices?: readonly string[];
+  /** Folder of the file for cold pages, which has no name and goes with the process. Default: that for temporary files. */
+  readonly swap?: string;
+  /** The most that this file may become; default 64 GiB. */
+  readonly swapMax?: Size;
+  /** Seconds that the kernel thread may be at one thing before the process ends; default 60. */
+  readonly watchdog?: number;
+}
+
+function moduleBeside(name: string): URL {
+  return new URL(`./${name}.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
+}
+
+/**
+ * Opens hms: starts the kernel thread, which looks after memory and devices. The program ends as if it were not there,
+ * and what was written to files is written back whichever way it ends, but for SIGKILL and crashes.
+ *
+ * Rejects with NO_USERFAULTFD, KERNEL_TOO_OLD and others where the machine does not allow it, with a remedy; BAD_DEVICE,
+ * BAD_SIZE, BAD_RAM_SIZE (EINVAL).
+ *
+ * @example
+ * ```ts
+ * import { open } from "hms";
+ * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+ * const x = hms.space.alloc(Float32Array, 1 << 20);
+ * x.view.fill(1);
+ * console.log(x.view[1000]); // 1
+ * ```
+ */
+export async function open(options: OpenOptions = {}): Promise<Hms> {
+  const { ram, devices, swap, swapMax, watchdog = HANG_SECONDS } = options;
+  const asked = {
+    ...(ram === undefined ? {} : { ram: parseSize(ram, "ram") }),
+    ...(devices === undefined ? {} : { devices }),
+    ...(swap === undefined ? {} : { swap: resolve(swap) }),
+    ...(swapMax === undefined ? {} : { swapMax: parseSize(swapMax, "swapMax") }),
+  };
+  const kernel = await startKernel(watchdog);
+  const link = new Link(kernel.meeting, true);
+  try {
+    const { context } = link.sync.context.open(asked);
+    const closeAnyway = (): void => hms.closeAnyway();
+    const hms = new Hms({
+      link,
+      context,
+      space: null,
+      end: () => {
+        notAtExit(closeAnyway);
+        link.close();
+        kernel.end();
+      },
+      onWritableFile: catchSignals,
+    });
+    atExit(closeAnyway);
+    return hms;
+  } catch (error) {
+    link.close();
+    kernel.end();
+    throw error;
+  }
+}
+
+interface KernelThread {
+  readonly meeting: Meeting;
+  end(): void;
+}
+
+/** Starts the kernel thread and its watchdog; neither keeps the process running. */
+async function startKernel(watchdogSeconds: number): Promise<KernelThread> {
+  const bell = EventFd.create();
+  const words = new SharedArrayBuffer(BYTES);
+  const meeting: Meeting = { words, channel: `hms-${randomUUID()}`, wakeFd: bell.fd };
+  const heartbeat = newHeartbeat();
+  const data: KernelThreadData = { meeting, heartbeat };
+  const kernel = new Worker(moduleBeside("kernel/thread"), { workerData: data, name: "hms kernel" });
+  try {
+    await once(kernel, "message");
+  } catch (error) {
+    bell.close();
+    throw new HmsError("NO_KERNEL_THREAD", "EIO", `Starting the kernel thread failed: ${String(error)}`, {
+      cause: error,
+    });
+  }
+  kernel.unref();
+  const watchdog = new Watchdog(heartbeat, { seconds: watchdogSeconds });
+  return {
+    meeting,
+    end() {
+      watchdog.stop();
+      if (waitForEnd(new Int32Array(words))) bell.close();
+    },
+  };
+}
+
+/** Whether the kernel thread has let go of everything. */
+function waitForEnd(words: Int32Array): boolean {
+  const until = performance.now() + END_MS;
+  for (;;) {
+    const tid = Atomics.load(words, KERNEL_TID);
+    if (tid === 0) return true;
+    const left = until - performance.now();
+    if (left <= 0 || Atomics.wait(words, KERNEL_TID, tid, left) === "timed-out") return false;
+  }
+}
+
+/** Connections of this thread to the kernel threads of others, and how many things use each. */
+const links = new Map<string, { readonly link: Link; users: number }>();
+
+function linkTo(meeting: Meeting): { readonly link: Link; release(): void } {
+  const { channel } = meeting;
+  let entry = links.get(channel);
+  if (entry === undefined || entry.link.over) {
+    const link = new Link(meeting, false);
+    entry = { link, users: 0 };
+    links.set(channel, entry);
+    atExit(() => link.close());
+  }
+  const found = entry;
+  found.users++;
+  return {
+    link: found.link,
+    release() {
+      if (--found.users > 0) return;
+      found.link.close();
+      if (links.get(channel) === found) links.delete(channel);
+    },
+  };
+}
+
+/**
+ * Brings an hms, or one region, to this thread: the same memory at the same addresses. Give it back (`using`, `close`,
+ * `free`) before the thread ends: until then the thread that opened hms cannot close it, nor free the region. Throws
+ * HMS_CLOSED (ENODEV), BAD_HANDLE (ENOENT) for a region that is gone.
+ *
+ * @example
+ * ```ts
+ * import { Worker } from "node:worker_threads";
+ * import { open } from "hms";
+ * using hms = await open({ ram: "64MiB" });
+ * const x = hms.space.alloc(Int32Array, 1000);
+ * const code = `
+ *   const { workerData } = require("node:worker_threads");
+ *   import("hms").then(({ attach }) => {
+ *     const x = attach(workerData);
+ *     x.view.fill(7);
+ *     x.free();
+ *   });`;
+ * const worker = new Worker(code, { eval: true, workerData: x.handle() });
+ * await new Promise((resolve) => worker.once("exit", resolve));
+ * console.log(x.view[999]); // 7
+ * ```
+ */
+export function attach(handle: HmsHandle): Hms;
+export function attach<T extends TypedArray = TypedArray>(handle: RegionHandle): Shared<T>;
+export function attach(handle: HmsHandle | RegionHandle): Hms | Shared<TypedArray> {
+  const { link, release } = linkTo(handle.meeting);
+  try {
+    if (handle.hms === "region") return attachRegion(link, handle, release);
+    return new Hms({
+      link,
+      context: handle.context as Handle<"context">,
+      space: handle.space as Handle<"space">,
+      end: null,
+      onWritableFile: catchSignals,
+      onClose: release,
+    });
+  } catch (error) {
+    release();
+    throw error;
+  }
+}

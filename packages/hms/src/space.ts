@@ -1,0 +1,483 @@
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import type { TypedArray } from "@hms/driver-accel";
+import { HmsError } from "@hms/topology";
+import type { Answered, CoreRegistry, Handle, Input } from "@hms/uabi";
+import { type ArrayType, elementName } from "./arrays.ts";
+import type { Explanation, Kept, MoveReport, Residency } from "./explain.ts";
+import { explanationsOf, residencyOf } from "./explain.ts";
+import { closed, type Link } from "./link.ts";
+import { type RegionKind, Shared, type Slice } from "./region.ts";
+
+const PAGE = 4096;
+const READ = 1;
+const WRITE = 2;
+const DUPLICATE = 1;
+
+/** Any region or slice. */
+export type AnySlice = Slice<TypedArray>;
+type AnyShared = Shared<TypedArray>;
+
+/** How a region is made. */
+export interface AllocOptions {
+  /** What reports and `/proc/self/maps` call it. */
+  readonly name?: string;
+  /** `private` (default), or `shared`: pages that the CPU and devices use in place, in the host's memory. */
+  readonly kind?: "private" | "shared";
+  /** Pages of 2 MiB: `true` wherever they fit, `false` nowhere; where they help without it. */
+  readonly huge?: boolean;
+  /** Where its pages should be: the name of a device, or `host`. See `Space.bind`. */
+  readonly bind?: string;
+}
+
+/** How a file becomes a region. */
+export interface FileOptions {
+  readonly name?: string;
+  /** What is written goes to the file; it grows to `length`, and is made if it is not there. Default false. */
+  readonly writable?: boolean;
+  /** The memory may be written, and the file stays as it is. Default false. */
+  readonly private?: boolean;
+  /** Where in the file it begins, in bytes: a multiple of 4096. Default 0. */
+  readonly offset?: number;
+  /** Elements; default: as many as the file has from the offset on. */
+  readonly length?: number;
+  readonly bind?: string;
+}
+
+/** How pages of a range will be used. */
+export type Advice = Input<CoreRegistry, "space", "advise">["advice"];
+
+/** What a space holds now. */
+export interface SpaceStatistics {
+  readonly regions: number;
+  /** Sizes of all regions together. */
+  readonly mappedBytes: number;
+  /** In the host's memory. */
+  readonly residentBytes: number;
+  /** In memories of devices. */
+  readonly deviceBytes: number;
+  /** On disk. */
+  readonly swappedBytes: number;
+}
+
+/** What a space is made of. */
+export interface SpaceInit {
+  readonly link: Link;
+  readonly context: Handle<"context">;
+  readonly handle: Handle<"space">;
+  /** Told when a file is made a region that can be written. */
+  readonly onWritableFile: () => void;
+}
+
+/**
+ * An address space: regions that the CPU and devices see at the same addresses. A queue of a device reaches one space.
+ *
+ * @example
+ * ```ts
+ * import { open } from "hms";
+ * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+ * const x = hms.space.alloc(Float32Array, 1 << 20, { name: "x" });
+ * x.view.fill(1);
+ * await hms.space.migrate(x, "accel0");
+ * console.log(hms.space.explain(x).map(({ place, cause, bytes }) => `${place} ${cause} ${bytes}`)); // [ 'accel0 memory migrate 4194304' ]
+ * ```
+ */
+export class Space implements Disposable {
+  /** How the interface names it. */
+  readonly handle: Handle<"space">;
+  readonly #link: Link;
+  readonly #context: Handle<"context">;
+  readonly #regions = new Set<AnyShared>();
+  readonly #onWritableFile: () => void;
+  #gone = false;
+
+  /** `Hms.createSpace` makes them. */
+  constructor(init: SpaceInit) {
+    this.#link = init.link;
+    this.#context = init.context;
+    this.handle = init.handle;
+    this.#onWritableFile = init.onWritableFile;
+  }
+
+  /** Its regions that this thread made, or attached. */
+  get regions(): ReadonlySet<Shared<TypedArray>> {
+    return this.#regions;
+  }
+
+  /**
+   * Makes a region of `length` zeros. It takes memory as it is touched, may be larger than the memory of the machine,
+   * and stays until it is freed or hms is closed. Throws BAD_LENGTH (EINVAL), ENOMEM when there are no addresses left.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB" });
+   * // Far larger than what may be resident.
+   * const x = hms.space.alloc(Uint8Array, 5 * 2 ** 30);
+   * x.view[x.length - 1] = 1;
+   * console.log(x.view[0], x.view.at(-1)); // 0 1
+   * ```
+   */
+  alloc<T extends TypedArray>(type: ArrayType<T>, length: number, options: AllocOptions = {}): Shared<T> {
+    elementName(type);
+    const bytes = length * type.BYTES_PER_ELEMENT;
+    if (!Number.isInteger(length) || length < 1 || !Number.isSafeInteger(bytes) || bytes > 2 ** 47) {
+      throw new HmsError(
+        "BAD_LENGTH",
+        "EINVAL",
+        `Making a region failed: its length must be a whole number from 1 on and its size at most 2^47 bytes, not ${length} elements of ${type.BYTES_PER_ELEMENT} bytes.`,
+      );
+    }
+    const { kind = "private", huge } = options;
+    return this.#create(type, length, kind, options, {
+      kind: kind === "shared" ? "shared" : "anonymous",
+      bytes,
+      huge: huge === undefined ? "auto" : huge ? "always" : "never",
+    });
+  }
+
+  /**
+   * Makes a file a region: its pages are read as they are touched. Throws BAD_FILE (ENOENT, EACCES, …), EMPTY_FILE and
+   * BAD_LENGTH (EINVAL).
+   *
+   * @example
+   * ```ts
+   * import { writeFileSync } from "node:fs";
+   * import { open } from "hms";
+   * writeFileSync("squares.bin", Float64Array.from({ length: 1000 }, (_, i) => i * i));
+   * using hms = await open({ ram: "64MiB" });
+   * const squares = hms.space.file("squares.bin", Float64Array);
+   * console.log(squares.length, squares.view[31]); // 1000 961
+   * ```
+   */
+  file<T extends TypedArray>(path: string, type: ArrayType<T>, options: FileOptions = {}): Shared<T> {
+    elementName(type);
+    const { writable = false, offset = 0, length } = options;
+    const copy = options.private === true;
+    const whole = resolve(path);
+    const elements = length ?? this.#elementsOf(whole, type, offset);
+    const region = this.#create(type, elements, copy ? "copy" : "file", options, {
+      kind: copy ? "copy" : "file",
+      path: whole,
+      offset,
+      bytes: elements * type.BYTES_PER_ELEMENT,
+      protection: writable || copy ? READ | WRITE : READ,
+    });
+    if (writable && !copy) this.#onWritableFile();
+    return region;
+  }
+
+  #elementsOf(path: string, type: ArrayType, offset: number): number {
+    const bytes = fileBytes(path) - offset;
+    const elements = Math.floor(bytes / type.BYTES_PER_ELEMENT);
+    if (elements >= 1) return elements;
+    throw new HmsError(
+      "EMPTY_FILE",
+      "EINVAL",
+      `Making a region of ${path} failed: it has no whole element of ${type.BYTES_PER_ELEMENT} bytes from byte ${offset} on. Say its length, or where it begins.`,
+    );
+  }
+
+  #create<T extends TypedArray>(
+    type: ArrayType<T>,
+    length: number,
+    kind: RegionKind,
+    { name, bind }: { readonly name?: string; readonly bind?: string },
+    input: Omit<Input<CoreRegistry, "region", "create">, "space">,
+  ): Shared<T> {
+    this.#expectOpen("Making a region");
+    const made = this.#link.sync.region.create({
+      space: this.handle,
+      ...input,
+      ...(name === undefined ? {} : { label: name.slice(0, 200) }),
+    });
+    const region = this.#adopt(type, length, kind, name ?? `region ${made.region}`, made);
+    try {
+      if (bind !== undefined) this.bind(region, bind);
+      return region;
+    } catch (error) {
+      region.free();
+      throw error;
+    }
+  }
+
+  #adopt<T extends TypedArray>(
+    type: ArrayType<T>,
+    length: number,
+    kind: RegionKind,
+    name: string,
+    made: { readonly region: Handle<"region">; readonly address: number },
+  ): Shared<T> {
+    const region: Shared<T> = new Shared<T>({
+      link: this.#link,
+      context: this.#context,
+      handle: made.region,
+      type,
+      length,
+      address: made.address,
+      kind,
+      name,
+      attached: false,
+      onFree: () => this.#regions.delete(region),
+    });
+    this.#regions.add(region);
+    return region;
+  }
+
+  /**
+   * A new region with what a region holds now: what is written to either later does not show in the other. Nobody can
+   * write while it is made; of `shared` and `file` regions, that is only so for each page. Throws PAGES_LOST (EIO).
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB" });
+   * const x = hms.space.alloc(Int32Array, 1000);
+   * x.view[5] = 1;
+   * const before = hms.space.snapshot(x);
+   * x.view[5] = 2;
+   * console.log(before.view[5], x.view[5]); // 1 2
+   * ```
+   */
+  snapshot<T extends TypedArray>(region: Shared<T>): Shared<T> {
+    region.expectHere("Making a snapshot of");
+    const { snapshot, address } = this.#link.sync.region.snapshot({ region: region.id });
+    const kind = region.kind === "copy" ? "copy" : "private";
+    return this.#adopt(region.type, region.length, kind, `${region.name} snapshot`, {
+      region: snapshot,
+      address,
+    });
+  }
+
+  /**
+   * Says where each page is, since when, and why, in runs of pages alike.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB" });
+   * const x = hms.space.alloc(Uint8Array, 8192);
+   * x.view[0] = 1;
+   * const [run] = hms.space.explain(x);
+   * console.log(run?.place, run?.state); // host mapped
+   * ```
+   */
+  explain(of: AnySlice): Explanation[] {
+    of.region.expectHere("Explaining");
+    const runs: Answered<CoreRegistry, "space", "explain">["runs"][number][] = [];
+    const range = of.pages;
+    const end = range.first + range.count;
+    for (let first = range.first; ; ) {
+      const answer = this.#link.sync.space.explain({
+        space: this.handle,
+        range: { first, count: end - first },
+        limit: 1024,
+      });
+      runs.push(...answer.runs);
+      if (answer.next === undefined || answer.next >= end) break;
+      first = answer.next;
+    }
+    return explanationsOf(runs, of.region.address, (ns) => this.#link.time(ns));
+  }
+
+  /**
+   * Says where the pages are, without saying why: the map that reports draw. Cheaper than `explain`.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB" });
+   * const x = hms.space.alloc(Uint8Array, 1 << 20);
+   * console.log(hms.space.residency(x)); // [ { offset: 0, bytes: 1048576, place: 'nowhere', state: 'empty' } ]
+   * ```
+   */
+  residency(of: AnySlice): Residency[] {
+    of.region.expectHere("Looking at");
+    const found: Residency[] = [];
+    const range = of.pages;
+    const end = range.first + range.count;
+    for (let first = range.first; ; ) {
+      const answer = this.#link.sync.region.residency({
+        region: of.region.id,
+        range: { first, count: end - first },
+        limit: 65536,
+      });
+      found.push(...residencyOf(answer, of.region.address));
+      if (answer.next === undefined || answer.next >= end) return found;
+      first = answer.next;
+    }
+  }
+
+  /**
+   * Moves pages to a memory: a device's name, or `host`. Best effort: the report says which stayed, and why. With
+   * `duplicate` they stay where they are, and the device gets read-only duplicates. Rejects with NO_SUCH_TARGET (ENOENT).
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=1MiB"] });
+   * const x = hms.space.alloc(Uint8Array, 65536);
+   * x.view.fill(1);
+   * const { movedBytes, kept } = await hms.space.migrate(x, "accel0");
+   * console.log(movedBytes, kept); // 65536 []
+   * ```
+   */
+  async migrate(
+    of: AnySlice,
+    target: string,
+    options: { readonly duplicate?: boolean } = {},
+  ): Promise<MoveReport> {
+    of.region.expectHere("Migrating");
+    const { moved, left, kept } = await this.#link.async.space.migrate({
+      space: this.handle,
+      range: of.pages,
+      target,
+      ...(options.duplicate === true ? { flags: DUPLICATE } : {}),
+    });
+    const base = of.region.address / PAGE;
+    const runs = kept.map(
+      ({ first, count, reason }): Kept => ({
+        offset: (first - base) * PAGE,
+        bytes: count * PAGE,
+        reason,
+      }),
+    );
+    return { movedBytes: moved * PAGE, keptBytes: left * PAGE, kept: runs };
+  }
+
+  /**
+   * Brings pages to a memory ahead of their use, as far as there is room: nothing has to leave for them. Returns bytes
+   * that moved. Rejects with NO_SUCH_TARGET (ENOENT).
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=1MiB"] });
+   * const x = hms.space.alloc(Uint8Array, 65536);
+   * x.view.fill(1);
+   * console.log(await hms.space.prefetch(x, "accel0")); // 65536
+   * ```
+   */
+  async prefetch(of: AnySlice, target: string): Promise<number> {
+    of.region.expectHere("Prefetching");
+    const { moved } = await this.#link.async.space.prefetch({ space: this.handle, range: of.pages, target });
+    return moved * PAGE;
+  }
+
+  /**
+   * Says how pages will be used: `sequential`, `random`, `read-mostly` (devices duplicate instead of moving), `cold`
+   * (the first to go to disk), `normal` (takes it back). Changes speed only. All but `cold` need a whole region: else
+   * PART_OF_A_REGION (EOPNOTSUPP).
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB" });
+   * const x = hms.space.alloc(Uint8Array, 65536);
+   * hms.space.advise(x, "sequential");
+   * ```
+   */
+  advise(of: AnySlice, advice: Advice): void {
+    of.region.expectHere("Advising");
+    this.#link.sync.space.advise({ space: this.handle, range: of.pages, advice });
+  }
+
+  /**
+   * Records which memory a region's pages should be in: with `host`, devices use them there, in place; with a device's
+   * name, all that it touches moves to it, also what it only reads. `null` takes that back. Throws NO_SUCH_TARGET
+   * (ENOENT), PART_OF_A_REGION (EOPNOTSUPP).
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=1MiB"] });
+   * const x = hms.space.alloc(Float32Array, 1000);
+   * hms.space.bind(x, "host");
+   * await hms.device("accel0").queue().run(({ x }, { first, end }) => {
+   *   for (let i = first; i < end; i++) x[i] = i;
+   * }, { x: x.write() });
+   * console.log(hms.space.explain(x)[0]?.place); // host
+   * ```
+   */
+  bind(of: AnySlice, target: string | null): void {
+    of.region.expectHere("Binding");
+    this.#link.sync.space.bind({
+      space: this.handle,
+      range: of.pages,
+      ...(target === null ? {} : { target, mode: "prefer" }),
+    });
+  }
+
+  /**
+   * Changes what may be done with a region: reading only, or reading and writing. A write to memory that is read-only
+   * ends the process (SIGSEGV), as with any memory; a kernel's fails its request. Throws READ_ONLY_FILE (EACCES).
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB" });
+   * const x = hms.space.alloc(Float32Array, 1000);
+   * x.view.fill(1);
+   * hms.space.protect(x, "read");
+   * console.log(x.view[5]); // 1
+   * ```
+   */
+  protect(of: AnySlice, access: "read" | "update"): void {
+    of.region.expectHere("Protecting");
+    this.#link.sync.region.protect({
+      region: of.region.id,
+      protection: access === "read" ? READ : READ | WRITE,
+      range: of.pages,
+    });
+  }
+
+  /** Counts of what it holds now. */
+  statistics(): SpaceStatistics {
+    this.#expectOpen("Counting");
+    const { regions, mapped, resident, device, swapped } = this.#link.sync.space.statistics({
+      space: this.handle,
+    }).statistics;
+    return {
+      regions,
+      mappedBytes: mapped * PAGE,
+      residentBytes: resident * PAGE,
+      deviceBytes: device * PAGE,
+      swappedBytes: swapped * PAGE,
+    };
+  }
+
+  /**
+   * Frees its regions, and ends it. Throws SPACE_BUSY (EBUSY) while queues reach it. Again: does nothing. The default
+   * space ends with hms.
+   */
+  close(): void {
+    if (this.#gone) return;
+    if (!this.#link.over) this.#link.sync.space.destroy({ space: this.handle });
+    this.forget();
+  }
+
+  /** It is not there any more. */
+  forget(): void {
+    this.#gone = true;
+    for (const region of [...this.#regions]) region.forget();
+  }
+
+  #expectOpen(action: string): void {
+    if (this.#link.over) throw closed(action);
+    if (this.#gone) throw new HmsError("SPACE_CLOSED", "ENOENT", `${action} failed: the space is closed.`);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function fileBytes(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch (error) {
+    const { code = "EIO" } = error as NodeJS.ErrnoException;
+    const errno = code === "ENOENT" || code === "EACCES" ? code : "EIO";
+    throw new HmsError("BAD_FILE", errno, `Making a region of ${path} failed: ${code}.`);
+  }
+}
