@@ -52,9 +52,9 @@ export type Handler<
 
 /** Handlers of methods by object and method. A method without a handler is not known. */
 export type Handlers<R extends Registry> = {
-  readonly [O in keyof R["objects"]]?: {
-    readonly [M in keyof R["objects"][O]["methods"]]?: Handler<R, O, M>;
-  };
+  readonly [O in keyof R["objects"]]?:
+    | { readonly [M in keyof R["objects"][O]["methods"]]?: Handler<R, O, M> | undefined }
+    | undefined;
 };
 
 export interface ServiceOptions {
@@ -119,7 +119,9 @@ export class Service<R extends Registry> {
   /** Adds handlers. A method that has one gets the new one. */
   on(handlers: Handlers<R>): this {
     for (const [object, methods] of Object.entries(handlers))
-      for (const [method, handler] of Object.entries(methods as Record<string, AnyHandler | undefined>))
+      for (const [method, handler] of Object.entries(
+        (methods ?? {}) as Record<string, AnyHandler | undefined>,
+      ))
         if (handler !== undefined) this.#add(object, method, handler);
     return this;
   }
