@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { CORE, queryRegistry, Service, serveSocket } from "@hms/uabi";
+import { CORE, extendRegistry, queryRegistry, Service, serveSocket } from "@hms/uabi";
 import { hms, launcher, type Run } from "./support/hms.ts";
 
 describe("hms abi", () => {
@@ -57,6 +57,28 @@ describe("hms abi", () => {
     }
     assert.match(hms(["abi", "space.migrat"]).err, /did you mean space\.migrate\?/);
     assert.equal(hms(["abi", "space", "region"]).code, 2);
+  });
+
+  test("names the drivers of a service, and shows what they added", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "hms-abi-"));
+    after(() => rmSync(folder, { recursive: true }));
+    const registry = extendRegistry(CORE, {
+      name: "mill",
+      namespace: 9,
+      methods: { device: { grind: { id: 0x0901, doc: "Grinds.", inputs: {}, outputs: {} } } },
+    } as const);
+    const uid = process.getuid?.() ?? 0;
+    await using server = await serveSocket(new Service(registry).on({ device: { grind() {} } }), {
+      path: join(folder, "socket"),
+      peerCredentials: () => ({ pid: 1, uid, gid: 0 }),
+    });
+    const { out } = await run(["abi", "--socket", server.path]);
+    assert.match(out, /^Ids from 2304 to 2559: mill$/m);
+    assert.match(out, /^ {2}└─ grind$/m);
+    assert.match(
+      (await run(["abi", "--socket", server.path, "device.grind"])).out,
+      /object 4, method 2305$/m,
+    );
   });
 
   test("asks a service what it carries out", async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { CORE } from "@hms/uabi";
+import { CORE, type Registry } from "@hms/uabi";
 import { root } from "./support/hms.ts";
 
 const folder = join(root, "packages/hms/src");
@@ -25,6 +25,13 @@ describe("rule 10: each method has a call in the canonical userspace", { skip },
       test(`rule 10: ${object}.${method}`, () => {
         assert.ok(isCalled(object, method), `packages/hms never calls ${object}.${method}`);
       });
+});
+
+test("rule 10: each attribute is named there", { skip }, () => {
+  for (const [object, { methods }] of Object.entries<Registry["objects"][string]>(CORE.objects))
+    for (const [method, { inputs, outputs }] of Object.entries(methods))
+      for (const name of [...Object.keys(inputs), ...Object.keys(outputs)])
+        assert.match(sources, new RegExp(`\\b${name}\\b`), `${object}.${method}: ${name}`);
 });
 
 test("rule 10: there is no experimental part", () => {

@@ -69,9 +69,15 @@ class Page {
   }
 
   all(): string {
-    const { objects, revision, types } = this.#info;
+    const { namespaces, objects, revision, types } = this.#info;
     const methods = objects.reduce((sum, object) => sum + object.methods.length, 0);
     const head = `The interface of hms, revision ${revision}: ${objects.length} objects, ${methods} methods, ${types.length} types`;
+    const drivers = namespaces
+      .filter(({ namespace }) => namespace !== 0)
+      .map(
+        ({ name, namespace }) =>
+          `\nIds from ${namespace * 256} to ${namespace * 256 + 255}: ${printable(name)}`,
+      );
     const trees = objects.map((object) => {
       const rows = object.methods.map((method, i): [string, string] => [
         `${i === object.methods.length - 1 ? "└─" : "├─"} ${method.name}`,
@@ -82,7 +88,7 @@ class Page {
     });
     const hint = "[name] may be left out, or need not be written. One in full: hms abi space.migrate";
     const hints = wrap(hint, this.#width).map((line) => this.#dim(line));
-    return `${this.#bold(head)}\n\n${trees.join("\n\n")}\n\n${hints.join("\n")}\n`;
+    return `${this.#bold(head)}${drivers.join("")}\n\n${trees.join("\n\n")}\n\n${hints.join("\n")}\n`;
   }
 
   object(object: ObjectInfo): string {
@@ -171,7 +177,7 @@ class Page {
   #rows(rows: readonly (readonly [string, string])[]): string {
     // Ids are of a fixed width; the names are not cut.
     const clean = rows.map(([left, right]): [string, string] => [printable(left), printable(right)]);
-    return twoColumns(clean, this.#width);
+    return twoColumns(clean, this.#width).replace(/ +$/gm, "");
   }
 
   #text(text: string): string {
