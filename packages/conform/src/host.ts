@@ -25,6 +25,8 @@ export interface CaseHost {
   readonly devices: Readonly<Record<DeviceKind, number>>;
   /** A fresh machine with one process, which nothing of an earlier case has touched. */
   start(): Awaitable<CaseMachine>;
+  /** What is about to be done, for a host that watches that it ends; null: nothing. */
+  begins?(what: string | null): void;
 }
 
 /** The machine of one case. */

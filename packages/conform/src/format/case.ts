@@ -30,6 +30,7 @@ export const EXTENSIONS: readonly string[] = [
   "race",
   "signals",
   "swap",
+  "turns",
 ];
 
 /** Protection of a mapping. */

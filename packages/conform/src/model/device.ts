@@ -1,96 +1,39 @@
-import type { TestDevice, TestHandle } from "@hms/driver-test";
-import { type Device, errnoName, type InvalidationReason, type Proposal, type Verdict } from "@hms/hmm";
-import type { Command, EventName, FaultName } from "../format/case.ts";
+import type { TestDevice } from "@hms/driver-test";
+import { errnoName } from "@hms/hmm";
+import type { Command, FaultName } from "../format/case.ts";
 import type { CaseDevice, CommandResult, Notified, PageSpan } from "../host.ts";
+import { OpenDevice } from "../open-device.ts";
 import type { ModelCaseProcess } from "./host.ts";
-
-/** The kernel's names of what mirrors are told. */
-const EVENT_NAMES: Readonly<Record<InvalidationReason, EventName>> = {
-  unmap: "UNMAP",
-  clear: "CLEAR",
-  "protection-range": "PROTECTION_VMA",
-  "protection-page": "PROTECTION_PAGE",
-  migrate: "MIGRATE",
-  exclusive: "EXCLUSIVE",
-  release: "RELEASE",
-};
-
-/** Notifications that are kept for a step to look at; older ones are gone. */
-const NOTIFICATIONS_MAX = 10_000;
-
-interface Noted {
-  readonly event: EventName;
-  readonly span: PageSpan;
-  readonly owner: Device | null;
-}
 
 /** A test device that a process of the simulated host has opened. */
 export class ModelCaseDevice implements CaseDevice {
   readonly device: TestDevice;
-  readonly handle: TestHandle;
+  readonly #open: OpenDevice;
   readonly #process: ModelCaseProcess;
-  #noted: Noted[] = [];
 
   constructor(device: TestDevice, process: ModelCaseProcess) {
     this.device = device;
-    this.handle = device.open(process.process.space);
+    this.#open = new OpenDevice(device, process.process.space);
     this.#process = process;
-    this.handle.onInvalidate = ({ reason, first, end, owner }) => {
-      if (this.#noted.length >= NOTIFICATIONS_MAX) this.#noted.shift();
-      this.#noted.push({ event: EVENT_NAMES[reason], span: { page: first, pages: end - first }, owner });
-    };
   }
 
   run(command: Command, span: PageSpan | null, buffer: Uint8Array): CommandResult {
-    const { errno, pages, faults } = this.handle.run(command, span?.page, span?.pages, buffer);
+    const { errno, pages, faults } = this.#open.handle.run(command, span?.page, span?.pages, buffer);
     return { error: errnoName(errno), pages, faults };
   }
 
   close(): void {
-    this.handle.close();
+    this.#open.handle.close();
   }
 
   notifications(): readonly Notified[] {
-    const noted = this.#noted;
-    this.#noted = [];
-    return noted.map(({ event, span, owner }) => {
+    return this.#open.takeNoted().map(({ event, span, owner }) => {
       const device = this.#process.open.find((open) => open.device.device === owner);
       return { event, span, owner: device ?? null };
     });
   }
 
   inject(fault: FaultName, times: number): void {
-    const { inject } = this.device;
-    switch (fault) {
-      case "none":
-        this.handle.refuseNonBlocking = false;
-        inject.decide = null;
-        inject.copiesLeft = -1;
-        return;
-      case "refuse-invalidation":
-        this.handle.refuseNonBlocking = true;
-        return;
-      case "refuse-moves-in":
-        inject.decide = verdictFor("in", { refuse: "its memory is needed for something else" });
-        return;
-      case "refuse-moves-out":
-        inject.decide = verdictFor("out", { refuse: "it scans this buffer out" });
-        return;
-      case "redirect-moves-in":
-        inject.decide = verdictFor("in", { redirect: null, reason: "its memory is nearly full" });
-        return;
-      case "copy-fails":
-        inject.copiesLeft = times;
-        return;
-      case "device-lost":
-        this.device.disappear();
-        return;
-      case "no-memory":
-        throw new Error("this is a fault of the host");
-    }
+    this.#open.inject(fault, times);
   }
-}
-
-function verdictFor(direction: "in" | "out", verdict: Verdict): (proposal: Proposal) => Verdict {
-  return (proposal) => (proposal.direction === direction ? verdict : null);
 }

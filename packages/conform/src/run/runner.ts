@@ -19,11 +19,13 @@ export async function runCase(test: TestCase, host: CaseHost, onStep?: OnStep): 
   let current: Step | null = null;
   let machine: CaseMachine | null = null;
   try {
+    host.begins?.(test.name);
     machine = await host.start();
     const actor = new Actor(machine.process);
     await actor.openDevices(test.devices);
     const runner = new Runner(test, machine, (step) => {
       current = step;
+      host.begins?.(`${test.name}, step ${step.label}`);
       onStep?.(step.label);
     });
     await runner.steps(test.steps, actor);
@@ -37,6 +39,7 @@ export async function runCase(test: TestCase, host: CaseHost, onStep?: OnStep): 
     return toFailure(error, current);
   } finally {
     await machine?.close();
+    host.begins?.(null);
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type DeviceMemoryOps,
   type Disappearance,
   FrameAllocator,
+  type FrameNumber,
   HUGE_PAGES,
   type Migration,
   NO_FRAME,
@@ -33,6 +34,22 @@ export interface TestDeviceOptions {
   readonly evicts?: boolean;
   /** Whether it copies directly to and from other test devices; default true. */
   readonly peers?: boolean;
+  /** Who keeps the bytes of its memory, on a host where a CPU reaches them (`LinuxHost.back`); default: an array. */
+  readonly store?: (memory: DeviceMemory) => DeviceStore;
+}
+
+/** Keeps the bytes of a device's memory, by page of the memory. */
+export interface DeviceStore {
+  read(index: number, offset: number, target: Uint8Array): void;
+  write(index: number, offset: number, source: Uint8Array): void;
+  /** The page takes over what a frame holds (NO_FRAME: zeros), until the migration fails. False: it cannot now. */
+  adopt(index: number, source: FrameNumber): boolean;
+  /** The page gets a copy of what a frame holds. */
+  copy(index: number, source: FrameNumber): void;
+  /** A frame of the host takes over what the page holds, until the migration fails. False: it cannot now. */
+  giveHome(index: number, frame: FrameNumber): boolean;
+  /** Nobody needs the page any more. */
+  free(index: number): void;
 }
 
 /** Faults that tests put into a device. */
@@ -46,7 +63,7 @@ export interface Injections {
 }
 
 /**
- * The test device: a device whose memory is an array, whose engine is this program, and which does what the kernel's
+ * The test device: a device whose memory is an array (or what `store` says), whose engine is this program, and which does what the kernel's
  * HMM test driver does. Each `open` is a file descriptor of it: a mirror of one space.
  *
  * @example
@@ -71,6 +88,7 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
   readonly handles: Set<TestHandle> = new Set();
   readonly #allocator: FrameAllocator;
   readonly #slabs: (Uint8Array | null)[];
+  readonly #store: DeviceStore | null;
   #hand = 0;
 
   constructor(core: Core, options: TestDeviceOptions) {
@@ -90,6 +108,7 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
     });
     this.#allocator = new FrameAllocator(pages);
     this.#slabs = new Array<Uint8Array | null>(Math.ceil(pages / HUGE_PAGES)).fill(null);
+    this.#store = options.store?.(this.memory) ?? null;
   }
 
   /** Opens the device for a space: a mirror of all of it. Throws ENODEV, ESRCH. */
@@ -144,9 +163,7 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
     if (index < 0) return false;
     try {
       for (let k = 0; k < HUGE_PAGES; k++) this.#copied();
-      const bytes = this.bytes(index, HUGE_PAGES);
-      if (migration.source(i) === NO_FRAME) bytes.fill(0);
-      else migration.load(i, bytes);
+      this.#load(migration, i, index, HUGE_PAGES);
     } catch (error) {
       // What was allocated is given back if the copy fails.
       for (let k = 0; k < HUGE_PAGES; k++) this.#allocator.give(index + k);
@@ -161,12 +178,36 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
     if (index < 0) return;
     try {
       this.#copied();
-      migration.load(i, this.bytes(index, 1));
+      if (!this.#load(migration, i, index, 1)) {
+        this.#allocator.give(index);
+        return;
+      }
     } catch (error) {
       this.#allocator.give(index);
       throw error;
     }
     migration.setDestination(i, this.memory.base + index);
+  }
+
+  /** Pages of this memory get what the sources from `i` on hold. False: not now. */
+  #load(migration: Migration, i: number, index: number, pages: PageCount): boolean {
+    const source = migration.source(i);
+    const store = this.#store;
+    if (store === null) {
+      const bytes = this.bytes(index, pages);
+      if (source === NO_FRAME && pages > 1) bytes.fill(0);
+      else migration.load(i, bytes);
+      return true;
+    }
+    for (let k = 0; k < pages; k++) {
+      const from = source === NO_FRAME ? NO_FRAME : source + k;
+      if (migration.duplicate && from !== NO_FRAME) store.copy(index + k, from);
+      else if (!store.adopt(index + k, from)) {
+        for (let done = 0; done < k; done++) store.free(index + done);
+        return false;
+      }
+    }
+    return true;
   }
 
   #take(): number {
@@ -219,6 +260,7 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
   // What the core asks of the driver.
 
   free(index: number): void {
+    this.#store?.free(index);
     this.#allocator.give(index);
   }
 
@@ -232,7 +274,9 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
     for (let i = 0; i < migration.count; i++) {
       if (!migration.moving(i) || migration.destination(i) === NO_FRAME) continue;
       this.#copied();
-      migration.store(i, this.bytes(migration.source(i) - this.memory.base, 1));
+      const index = migration.source(i) - this.memory.base;
+      if (this.#store === null) migration.store(i, this.bytes(index, 1));
+      else if (this.#store.giveHome(index, migration.destination(i))) migration.adopted(i);
     }
   }
 
@@ -246,6 +290,10 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
   }
 
   read(index: number, offset: number, target: Uint8Array): void {
+    if (this.#store !== null) {
+      this.#store.read(index, offset, target);
+      return;
+    }
     const slab = this.#slab(index);
     const start = (index % HUGE_PAGES) * PAGE_BYTES + offset;
     if (target.length > FEW_BYTES) target.set(slab.subarray(start, start + target.length));
@@ -253,6 +301,10 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
   }
 
   write(index: number, offset: number, source: Uint8Array): void {
+    if (this.#store !== null) {
+      this.#store.write(index, offset, source);
+      return;
+    }
     const slab = this.#slab(index);
     const start = (index % HUGE_PAGES) * PAGE_BYTES + offset;
     if (source.length > FEW_BYTES) slab.set(source, start);

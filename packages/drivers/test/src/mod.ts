@@ -1,6 +1,6 @@
 // The test device: what the kernel's HMM test driver does, as a driver of hms.
 export { type Commanded, Commands } from "./commands.ts";
-export { type Injections, TestDevice, type TestDeviceOptions } from "./device.ts";
+export { type DeviceStore, type Injections, TestDevice, type TestDeviceOptions } from "./device.ts";
 export {
   COMMANDS,
   type CommandName,
