@@ -21,7 +21,7 @@ import { goldenPath } from "../tools/abi.ts";
 type Values = Record<string, unknown>;
 type AnyClient = Readonly<Record<string, Readonly<Record<string, (input: Values) => Values>>>>;
 
-const seed = Number(process.env.HMS_SEED ?? Math.floor(Math.random() * 0xffff_ffff));
+const seed = Number(process.env.HMS_FUZZ_SEED ?? Math.floor(Math.random() * 0xffff_ffff));
 const TRIES = 40;
 
 const golden = readGolden(readFileSync(goldenPath, "utf8")).registry;
@@ -105,7 +105,7 @@ function shared(a: Registry, b: Registry): readonly (readonly [object: string, m
   );
 }
 
-describe(`rule 2: the matrix of clients and services (HMS_SEED=${seed})`, () => {
+describe(`rule 2: the matrix of clients and services (HMS_FUZZ_SEED=${seed})`, () => {
   for (const [clientName, spoken] of versions)
     for (const [serviceName, served] of versions)
       test(`rule 2: a client of ${clientName} with a service of ${serviceName}`, () => {

@@ -10,15 +10,16 @@ import { Fuzzer } from "./testing/fuzz.ts";
 import { Random, randomValues } from "./testing/random.ts";
 import { echo, GROWN, SMALL } from "./testing/small.ts";
 
-const seed = Number(process.env.HMS_SEED ?? Math.floor(Math.random() * 0xffff_ffff));
+const seed = Number(process.env.HMS_FUZZ_SEED ?? Math.floor(Math.random() * 0xffff_ffff));
+const runs = Number(process.env.HMS_FUZZ_RUNS ?? 150_000);
 
 for (const [name, registry] of [
   ["every type of attribute", SMALL],
   ["the core's methods", CORE],
 ] as const) {
-  test(`rule 11: ${name}, fuzzed (HMS_SEED=${seed})`, (t) => {
+  test(`rule 11: ${name}, fuzzed (HMS_FUZZ_SEED=${seed})`, (t) => {
     const fuzzer = new Fuzzer(registry, new Random(seed));
-    const { messages, carriedOut, failures } = fuzzer.run(150_000);
+    const { messages, carriedOut, failures } = fuzzer.run(runs);
     t.diagnostic(`${messages} messages, ${carriedOut} carried out, failed: ${JSON.stringify(failures)}`);
     for (const errno of ["EINVAL", "ENOENT", "EOPNOTSUPP", "EPROTONOSUPPORT"])
       assert.ok((failures[errno] ?? 0) > 0, `none failed with ${errno}`);
@@ -26,7 +27,7 @@ for (const [name, registry] of [
   });
 }
 
-test(`rule 11: a client of a service that answers nonsense (HMS_SEED=${seed})`, (t) => {
+test(`rule 11: a client of a service that answers nonsense (HMS_FUZZ_SEED=${seed})`, (t) => {
   const random = new Random(seed);
   const { service } = echo(GROWN);
   const direct = directTransport(service);

@@ -13,9 +13,9 @@ import { CONTROL_BYTES, createRing, SUBMISSION_TAIL } from "./words.ts";
 
 const CAPACITY = 4096;
 const ROUNDS = 1500;
-const seed = Number(process.env.HMS_SEED ?? Math.floor(Math.random() * 0xffff_ffff));
+const seed = Number(process.env.HMS_FUZZ_SEED ?? Math.floor(Math.random() * 0xffff_ffff));
 
-test(`scribbles do no harm (HMS_SEED=${seed})`, (t) => {
+test(`scribbles do no harm (HMS_FUZZ_SEED=${seed})`, (t) => {
   const random = new Random(seed);
   let calls = 0;
   const service = new Service(CORE).on({
