@@ -11,7 +11,7 @@ import { Random, randomValues } from "./testing/random.ts";
 import { echo, GROWN, SMALL } from "./testing/small.ts";
 
 const seed = Number(process.env.HMS_FUZZ_SEED ?? Math.floor(Math.random() * 0xffff_ffff));
-const runs = Number(process.env.HMS_FUZZ_RUNS ?? 150_000);
+const runs = Math.max(150_000, Number(process.env.HMS_FUZZ_RUNS ?? 0));
 
 for (const [name, registry] of [
   ["every type of attribute", SMALL],
