@@ -183,12 +183,34 @@ export class Kernel {
     return checkInvariants(this.#host.core);
   }
 
-  stop(): void {
+  /** The answer comes when the devices are down: until then their threads may need a page. */
+  stop(done: (value: unknown) => void): void {
+    for (const driver of this.devices.values()) driver.shutDown();
+    this.#stopDone = done;
+  }
+
+  #stopDone: ((value: unknown) => void) | null = null;
+
+  /** Called every turn. */
+  poll(): number {
+    let work = 0;
+    let down = true;
+    for (const driver of this.devices.values()) {
+      work += driver.poll();
+      if (driver.impatient) this.#host.anyWaiting = true;
+      if (!driver.down) down = false;
+    }
+    if (this.#stopDone !== null && down && !this.stopped) this.#finish(this.#stopDone);
+    return work;
+  }
+
+  #finish(done: (value: unknown) => void): void {
     for (const driver of this.devices.values()) driver.close();
     this.devices.clear();
     this.#space.close();
     this.#host.close();
     this.stopped = true;
+    done(null);
   }
 }
 
@@ -199,7 +221,7 @@ function serve(data: KernelData): void {
     const reply = (value: unknown): void => data.port.postMessage({ id: call.id, value } satisfies Answer);
     try {
       const method = kernel[call.name] as (...args: readonly unknown[]) => unknown;
-      if (call.name === "load") method.apply(kernel, [...call.args, reply]);
+      if (call.name === "load" || call.name === "stop") method.apply(kernel, [...call.args, reply]);
       else reply(method.apply(kernel, [...call.args]));
     } catch (error) {
       const { code, errno } = HmsError.is(error) ? error : { code: "THROWN", errno: null };
@@ -216,10 +238,7 @@ function serve(data: KernelData): void {
       answer(received.message as Call);
       work++;
     }
-    for (const driver of kernel.devices.values()) {
-      work += driver.poll();
-      if (driver.impatient) kernel.host.anyWaiting = true;
-    }
+    work += kernel.poll();
     if (kernel.stopped) loop.stop();
     return work;
   };

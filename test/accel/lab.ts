@@ -6,9 +6,9 @@ import { bufferAt, detach, EventFd } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import type { Answer, Call, Kernel, KernelData } from "./kernel-thread.ts";
 
-type Method = Exclude<keyof Kernel, "devices" | "host" | "stopped">;
+type Method = Exclude<keyof Kernel, "devices" | "host" | "stopped" | "poll">;
 type Parameters_<M extends Method> = Kernel[M] extends (...args: infer A) => unknown
-  ? M extends "load"
+  ? M extends "load" | "stop"
     ? A extends [...infer B, unknown]
       ? B
       : never

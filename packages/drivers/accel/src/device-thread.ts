@@ -93,6 +93,11 @@ export class DeviceThread {
 
   /** Whether it has come as far as running. */
   get running(): boolean {
+    return !this.#exited && this.hasRun;
+  }
+
+  /** Whether it ever came to run. */
+  get hasRun(): boolean {
     return Atomics.load(this.#words, E_THREAD) > 0;
   }
 

@@ -4,8 +4,8 @@ import { Attachments } from "./attach.ts";
 import type { AttachOptions } from "./attachment.ts";
 import { AccelContext, ARGUMENTS_DEFAULT, DEPTH_DEFAULT } from "./context.ts";
 import type { AccelStatus, ControlCommand, ControlReply } from "./control.ts";
-import { DeviceThread, type ThreadOptions } from "./device-thread.ts";
 import { Isolation } from "./isolation.ts";
+import { ThreadKeeper } from "./keeper.ts";
 import {
   API,
   DOORBELL_BYTES,
@@ -14,14 +14,15 @@ import {
   E_CLEAR_ASKED,
   E_CLEARED,
   E_FAILED_FAULTS,
-  E_REPLIES,
   E_RUNNING,
+  E_SIGNALS,
   ENGINE_BYTES,
   partsOf,
 } from "./layout.ts";
 import { Loader } from "./loader.ts";
 import { AccelMemory } from "./memory.ts";
 import type { FromDevice, ToDevice } from "./messages.ts";
+import { Parameters } from "./parameters.ts";
 import type { Platform } from "./platform.ts";
 import type { AccelQueue } from "./queue.ts";
 import type { SpaceView } from "./view.ts";
@@ -43,14 +44,11 @@ const QUEUES_DEFAULT = 64;
 /** How long a running request has to end after a reset, or a put, before the thread is ended. Nanoseconds. */
 const RESET_GRACE: Nanoseconds = 50e6;
 const PUT_GRACE: Nanoseconds = 1e9;
-/** How often is looked whether the thread lives, while something waits for it, and otherwise. Nanoseconds. */
-const LOOK_BUSY: Nanoseconds = 2e6;
-const LOOK_IDLE: Nanoseconds = 20e6;
-/** How long a thread may take to start, and not look at its messages while it runs no request. Nanoseconds. */
-const START_MAX: Nanoseconds = 30e9;
-const SILENT_MAX: Nanoseconds = 10e9;
-/** Threads that never came to run before the device is given up. */
-const FAILED_STARTS_MAX = 3;
+/** How often everything is looked at although the device has said nothing. Nanoseconds. */
+const LOOK_EVERY: Nanoseconds = 5e6;
+/** How often closing looks whether the thread has ended, and how often at most. Milliseconds. */
+const CLOSE_PAUSE = 1;
+const CLOSE_LOOKS = 5000;
 /** uacce's flag: shared virtual addressing. */
 const FLAG_SVA = 1;
 
@@ -75,22 +73,21 @@ export class AccelDriver implements Disposable {
   readonly #bell: Int32Array = new Int32Array(this.doorbell);
   readonly #engine: SharedArrayBuffer = new SharedArrayBuffer(ENGINE_BYTES);
   readonly #words: Int32Array = new Int32Array(this.#engine);
-  readonly #threadOptions: ThreadOptions;
+  readonly #keeper: ThreadKeeper;
   readonly #queuesMax: number;
   readonly #queues: (AccelQueue | null)[] = [];
   readonly #contexts = new Set<AccelContext>();
   readonly #attachments: Attachments;
   readonly #loader: Loader;
   readonly #isolation = new Isolation();
-  #thread: DeviceThread;
-  #startedAt: Nanoseconds;
+  readonly #parameters: Parameters;
+  readonly #platform: Platform;
   #lookedAt: Nanoseconds = 0;
-  #heardAt: Nanoseconds;
-  #replies = 0;
-  #restarts = 0;
-  #failedStarts = 0;
+  #signals = 0;
   #pasids = 0;
-  #ended = false;
+  /** No more is to begin; nothing is left; its memory is given back. */
+  #closing = false;
+  #down = false;
   #closed = false;
   #polling = false;
 
@@ -103,23 +100,23 @@ export class AccelDriver implements Disposable {
       faulted: () => this.#running()?.countFault(),
       failedFault: () => Atomics.add(this.#words, E_FAILED_FAULTS, 1),
     });
-    this.#threadOptions = {
+    this.#platform = platform;
+    this.#parameters = new Parameters(options.name, this.#isolation);
+    const thread = {
       name: options.name,
       engine: this.#engine,
       doorbell: this.doorbell,
       wakeFd: options.wakeFd ?? -1,
       module: options.thread ?? null,
     };
-    const post = (message: ToDevice): void => this.#thread.post(message);
+    this.#keeper = new ThreadKeeper(thread, this.now());
+    const post = (message: ToDevice): void => this.#keeper.post(message);
     this.#loader = new Loader(post, () => this.now());
     this.#attachments = new Attachments({
       post,
       program: (program) => this.#loader.program(program),
       addressOf: (buffer) => platform.addressOf?.(buffer) ?? null,
     });
-    this.#startedAt = this.now();
-    this.#heardAt = this.#startedAt;
-    this.#thread = new DeviceThread(this.#threadOptions);
   }
 
   /** The host's clock. */
@@ -179,7 +176,7 @@ export class AccelDriver implements Disposable {
   }
 
   #postQueue({ number, memory, kernelMemory, shape }: AccelQueue): void {
-    this.#thread.post({ type: "queue", queue: number, memory, kernelMemory, shape });
+    this.#keeper.post({ type: "queue", queue: number, memory, kernelMemory, shape });
   }
 
   /** Lets a queue reach a region. Throws EEXIST, EFAULT (not one region), EACCES, ENOMEM and EINVAL (WebAssembly), ENXIO. */
@@ -250,10 +247,10 @@ export class AccelDriver implements Disposable {
         done({ outcome: "OK" });
         break;
       case "get":
-        done({ outcome: "OK", value: this.#parameter(command.parameter) });
+        done({ outcome: "OK", value: this.#parameters.get(command.parameter) });
         break;
       case "set":
-        this.#setParameter(command.parameter, command.value);
+        this.#parameters.set(command.parameter, command.value);
         done({ outcome: "OK", value: command.value });
         break;
       case "reset":
@@ -269,32 +266,13 @@ export class AccelDriver implements Disposable {
     }
   }
 
-  #parameter(name: string): number {
-    if (name === "isolate_strategy") return this.#isolation.strategy;
-    if (name === "isolate") return this.#isolation.isolated ? 1 : 0;
-    return this.#unknownParameter(name);
-  }
-
-  #setParameter(name: string, value: number): void {
-    if (name !== "isolate_strategy") this.#unknownParameter(name);
-    this.#isolation.strategy = value;
-  }
-
-  #unknownParameter(name: string): never {
-    throw new HmsError(
-      "UNKNOWN_PARAMETER",
-      "ENOENT",
-      `Naming parameter ${name} of ${this.name} failed: it has isolate_strategy, and isolate to read.`,
-    );
-  }
-
   status(): AccelStatus {
-    const thread = this.#thread;
-    const state = thread.ending ? "ending" : thread.running ? "running" : "starting";
+    const { state, restarts, broken } = this.#keeper;
+    const isolated = this.#isolation.isolated || broken;
     return {
-      state: this.#closed ? "closed" : this.#isolation.isolated ? "isolated" : state,
+      state: this.#closing ? "closed" : isolated ? "isolated" : state,
       queues: this.#queues.filter((queue) => queue !== null).length,
-      restarts: this.#restarts,
+      restarts,
       errorsLastHour: this.#isolation.errors(this.now()),
       memoryBytes: this.deviceMemory.pages * PAGE_BYTES,
       memoryFreeBytes: this.memory.available * PAGE_BYTES,
@@ -339,38 +317,44 @@ export class AccelDriver implements Disposable {
 
   // The course of things.
 
-  /** Does what there is to do; returns how much that was. Never waits. */
+  /** Does what there is to do; returns how much that was. Never waits. Costs little when there is nothing. */
   poll(): number {
-    if (this.#polling || this.#ended) return 0;
+    if (this.#polling || this.#down) return 0;
+    const now = this.now();
+    const signals = Atomics.load(this.#words, E_SIGNALS);
+    const due = signals !== this.#signals || now - this.#lookedAt >= LOOK_EVERY || this.impatient;
+    if (!due) return 0;
+    return this.settle();
+  }
+
+  /** Whether something is ending: then it wants to be polled every millisecond, to see when it has. */
+  get impatient(): boolean {
+    return !this.#down && (this.#keeper.ending || this.#someoneStops());
+  }
+
+  /** As `poll`, all of it. */
+  settle(): number {
+    if (this.#polling || this.#down) return 0;
     this.#polling = true;
     try {
+      const now = this.now();
+      this.#lookedAt = now;
+      this.#signals = Atomics.load(this.#words, E_SIGNALS);
       let work = this.#receive() + this.#clear();
-      work += this.#look();
+      const gone = this.#closing ? this.#keeper.gone : this.#keeper.look(now, this.#someoneStops());
+      if (gone) work += this.#recover();
       for (const queue of this.#queues) if (queue !== null) work += this.#attend(queue);
       work += this.#sweep();
-      work += this.#loader.poll() ? this.#endThread() : 0;
+      if (this.#loader.poll()) this.#keeper.end();
       return work;
     } finally {
       this.#polling = false;
     }
   }
 
-  /** Whether something is ending: then it wants to be polled every millisecond, to see when it has. */
-  get impatient(): boolean {
-    return !this.#ended && (this.#thread.ending || this.#someoneStops());
-  }
-
-  /** As `poll`, from within what may be called by it. */
-  settle(): void {
-    this.poll();
-  }
-
   #receive(): number {
-    const replies = Atomics.load(this.#words, E_REPLIES);
-    if (replies === this.#replies) return 0;
-    this.#replies = replies;
     let count = 0;
-    for (let message = this.#thread.receive(); message !== null; message = this.#thread.receive()) {
+    for (let message = this.#keeper.receive(); message !== null; message = this.#keeper.receive()) {
       this.#hear(message);
       count++;
     }
@@ -394,35 +378,14 @@ export class AccelDriver implements Disposable {
     return 1;
   }
 
-  /** Looks whether the thread lives. */
-  #look(): number {
-    const now = this.now();
-    const thread = this.#thread;
-    const every = thread.ending || this.#someoneStops() ? LOOK_BUSY : LOOK_IDLE;
-    if (now - this.#lookedAt < every) return 0;
-    this.#lookedAt = now;
-    if (thread.gone()) return this.#recover();
-    if (thread.running && (thread.unread === 0 || Atomics.load(this.#words, E_RUNNING) !== 0))
-      this.#heardAt = now;
-    if (thread.running && now - this.#heardAt > SILENT_MAX) return this.#endThread();
-    if (!thread.running && now - this.#startedAt > START_MAX) this.#giveUp();
-    return 0;
-  }
-
   #someoneStops(): boolean {
     for (const queue of this.#queues) if (queue !== null && queue.stoppingSince !== null) return true;
     return false;
   }
 
-  #endThread(): number {
-    this.#thread.end();
-    return 1;
-  }
-
   /** Looks after one queue. */
   #attend(queue: AccelQueue): number {
-    const { view } = queue;
-    if (view.space.closed) queue.kill();
+    if (queue.view.space.closed) queue.kill();
     if (queue.corrupt && queue.state !== "zombie") {
       queue.kill();
       this.#failed(1);
@@ -438,13 +401,13 @@ export class AccelDriver implements Disposable {
   /** A request that does not end within its time is ended with the thread. */
   #hurry(queue: AccelQueue, since: Nanoseconds): void {
     const grace = queue.state === "zombie" ? RESET_GRACE : PUT_GRACE;
-    if (this.now() - since > grace && this.#running() === queue) this.#thread.end();
+    if (this.now() - since > grace && this.#running() === queue) this.#keeper.end();
   }
 
   #remove(queue: AccelQueue): void {
     if (queue.attachments.size > 0) this.#attachments.detachAll(queue);
     if (this.#attachments.isLeaving(queue)) return;
-    this.#thread.post({ type: "drop-queue", queue: queue.number });
+    this.#keeper.post({ type: "drop-queue", queue: queue.number });
     this.#attachments.forget(queue);
     this.#queues[queue.number] = null;
     queue.context.queues.delete(queue);
@@ -476,29 +439,34 @@ export class AccelDriver implements Disposable {
   /** The thread is gone: what it was in the middle of fails, everything else goes on with another one. */
   #recover(): number {
     const culprit = Atomics.load(this.#words, E_RUNNING) - 1;
-    const asked = this.#thread.ending;
+    const asked = this.#keeper.ending;
     this.#receive();
-    this.#thread.close();
+    this.#keeper.bury();
     for (const view of this.memory.views.values())
       for (const { first, end } of view.windows) view.forget(first, end);
     for (const queue of this.#openQueues()) queue.orphan(queue.number === culprit);
     this.#attachments.droppedAll();
-    Atomics.store(this.#words, E_CLEARED, Atomics.load(this.#words, E_CLEAR_ASKED));
-    if (this.#closed) {
-      this.#ended = true;
+    this.#clear();
+    if (this.#closing) {
+      for (const queue of this.#openQueues()) this.#remove(queue);
+      this.#attachments.droppedAll();
+      for (const queue of this.#openQueues()) this.#remove(queue);
+      this.#down = true;
       return 1;
     }
     if (!asked) this.#failed(1);
-    this.#start();
+    // A program that was being loaded when the thread ended by itself, or hung, is not loaded again.
+    const loading = this.#loader.suspect(this.#words);
+    this.#restart(asked && !this.#keeper.silent ? 0 : loading);
     return 1;
   }
 
-  #start(): void {
-    this.#restarts++;
-    this.#startedAt = this.now();
-    this.#heardAt = this.#startedAt;
-    const suspect = this.#loader.suspect(this.#words);
-    this.#thread = new DeviceThread(this.#threadOptions);
+  #restart(suspect: number): void {
+    this.#keeper.restart(this.now());
+    if (this.#keeper.broken) {
+      for (const queue of this.#openQueues()) queue.kill();
+      return;
+    }
     this.#loader.again(suspect);
     for (const queue of this.#openQueues()) {
       this.#postQueue(queue);
@@ -507,41 +475,51 @@ export class AccelDriver implements Disposable {
     }
   }
 
-  /** The device's thread does not start: there is no device. */
-  #giveUp(): void {
-    if (++this.#failedStarts > FAILED_STARTS_MAX) return;
-    this.#isolation.isolated = true;
-    for (const queue of this.#openQueues()) queue.kill();
-    this.#startedAt = this.now();
-  }
-
   /** Ends the device's thread, whatever it does, and starts another. A queue whose request is running dies. */
   resetDevice(): void {
     this.#expectOpen("Resetting");
-    this.#thread.end();
-  }
-
-  /** Waits, for a bounded time, until the thread has ended. For the end of the kernel thread only. */
-  #await(): void {
-    const pause = new Int32Array(new SharedArrayBuffer(4));
-    for (let i = 0; i < CLOSE_LOOKS && !this.#thread.gone(); i++) Atomics.wait(pause, 0, 0, 1);
+    this.#keeper.end();
   }
 
   /**
-   * Takes the device away: its queues die, its thread ends, what is in its memory goes home. Throws EBUSY when
-   * something cannot go home. Only here the caller waits for the thread, so that nothing of it is left.
+   * Begins to take the device away: its queues die, its thread ends. Does not wait: call `poll` until `down`, then
+   * `close`. That is how a kernel thread does it, which the device's thread may need for a page until it is gone.
+   */
+  shutDown(): void {
+    if (this.#closing) return;
+    for (const context of [...this.#contexts]) context.close();
+    this.#closing = true;
+    this.#keeper.end();
+    this.settle();
+  }
+
+  /** Whether nothing of the device's thread is left, after `shutDown`. */
+  get down(): boolean {
+    return this.#down;
+  }
+
+  /**
+   * Takes the device away; what is in its memory goes home. Throws EBUSY when something cannot go home, or when the
+   * thread does not end while the caller, who alone can answer its faults, waits for it: see `shutDown`.
    */
   close(): void {
-    if (this.#ended) return;
-    for (const context of [...this.#contexts]) context.close();
-    this.#closed = true;
-    this.#thread.end();
-    this.#await();
-    this.#lookedAt = 0;
-    this.poll();
-    for (const queue of this.#openQueues()) this.#remove(queue);
+    if (this.#closed) return;
+    this.shutDown();
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    for (let i = 0; i < CLOSE_LOOKS && !this.#down; i++) {
+      if (this.#platform.serve !== undefined) this.#platform.serve();
+      Atomics.wait(pause, 0, 0, CLOSE_PAUSE);
+      this.settle();
+    }
+    if (!this.#down) {
+      throw new HmsError(
+        "DEVICE_BUSY",
+        "EBUSY",
+        `Closing ${this.name} failed: its thread has not ended, as it waits for a page. Call shutDown, and poll until it is down.`,
+      );
+    }
     this.memory.close();
-    this.#ended = true;
+    this.#closed = true;
   }
 
   [Symbol.dispose](): void {
@@ -549,10 +527,8 @@ export class AccelDriver implements Disposable {
   }
 
   #expectOpen(action: string): void {
-    if (!this.#closed) return;
-    throw new HmsError("DEVICE_CLOSED", "ENXIO", `${action} ${this.name} failed: it is closed.`);
+    if (!this.#closing && !this.#keeper.broken) return;
+    const why = this.#closing ? "it is closed" : "its thread does not start";
+    throw new HmsError("DEVICE_CLOSED", "ENXIO", `${action} ${this.name} failed: ${why}.`);
   }
 }
-
-/** Milliseconds that closing waits for the thread. */
-const CLOSE_LOOKS = 5000;

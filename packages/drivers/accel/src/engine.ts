@@ -12,7 +12,7 @@ import {
   E_LOADING,
   E_POSTED,
   E_READ,
-  E_REPLIES,
+  E_SIGNALS,
   E_TURNS,
 } from "./layout.ts";
 import type { FromDevice, Reach, ThreadData, ToDevice } from "./messages.ts";
@@ -101,16 +101,12 @@ export class Engine {
   clearFaults(): void {
     const failed = Atomics.load(this.words, E_FAILED_FAULTS);
     Atomics.store(this.words, E_CLEAR_ASKED, failed);
-    this.#wake();
+    this.signal();
     for (;;) {
       const cleared = Atomics.load(this.words, E_CLEARED);
       if (cleared === failed) return;
       Atomics.wait(this.words, E_CLEARED, cleared, LOOK_EVERY);
     }
-  }
-
-  #wake(): void {
-    if (this.#wakeFd >= 0) writeSync(this.#wakeFd, ONE);
   }
 
   #idle(rung: number): void {
@@ -131,8 +127,13 @@ export class Engine {
   /** Tells the kernel thread something. */
   reply(message: FromDevice): void {
     this.#port.postMessage(message);
-    Atomics.add(this.words, E_REPLIES, 1);
-    this.#wake();
+    this.signal();
+  }
+
+  /** There is something that the kernel should look at. */
+  signal(): void {
+    Atomics.add(this.words, E_SIGNALS, 1);
+    if (this.#wakeFd >= 0) writeSync(this.#wakeFd, ONE);
   }
 
   async #readMessages(): Promise<void> {

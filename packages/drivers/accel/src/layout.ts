@@ -244,8 +244,8 @@ export const E_TURNS = 3;
 export const E_RUNNING = 4;
 /** Kernel: device faults that it answered with an error. */
 export const E_FAILED_FAULTS = 5;
-/** Device: control messages it has posted to the kernel. */
-export const E_REPLIES = 6;
+/** Device: goes up when there is something for the kernel: a message, an error, a wish. */
+export const E_SIGNALS = 6;
 /** Device: number of the program that it is loading; 0: none. */
 export const E_LOADING = 8;
 /** Device: it wants the pages gone that failed faults were answered with. Kernel: they are (as many as were asked). */

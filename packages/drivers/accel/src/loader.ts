@@ -147,7 +147,7 @@ export class Loader {
     return false;
   }
 
-  /** The program in whose loading a thread ended; 0: none. */
+  /** The program that a thread was loading when it ended; 0: none. */
   suspect(words: Int32Array): number {
     const loading = Atomics.exchange(words, E_LOADING, 0);
     return this.#programs.has(loading) ? loading : 0;

@@ -43,4 +43,6 @@ export interface Platform {
   openWindow(options: WindowOptions): Window;
   /** Address of the first byte of a buffer; absent: no WebAssembly programs. */
   addressOf?(buffer: SharedArrayBuffer): number;
+  /** Answers the faults that wait right now; absent: closing a device relies on none. */
+  serve?(): void;
 }
