@@ -101,7 +101,8 @@ export function registryAt(registry: Registry, revision: number): Registry {
 export function compareWithGolden(golden: Golden, registry: Registry): Difference {
   const comparison = new Comparison(golden);
   comparison.registry(golden.registry, withoutDocs(registry));
-  return { broken: comparison.broken, added: comparison.added };
+  // A nested type is compared as inputs and as outputs.
+  return { broken: [...new Set(comparison.broken)], added: [...new Set(comparison.added)] };
 }
 
 class Comparison {
