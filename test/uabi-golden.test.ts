@@ -11,11 +11,11 @@ import {
 } from "../packages/uabi/src/golden.ts";
 import { goldenPath, problems } from "../tools/abi.ts";
 
-test("the golden file and the reference page are current, and nothing released was changed (node tools/abi.ts)", () => {
+test("rule 9: the golden file and the reference page are current, and nothing released was changed (node tools/abi.ts)", () => {
   assert.deepEqual(problems(), []);
 });
 
-test("the golden file holds the whole registry", () => {
+test("rule 9: the golden file holds the whole registry", () => {
   const text = readFileSync(goldenPath, "utf8");
   const golden = readGolden(text);
   assert.deepEqual(golden.registry, withoutDocs(CORE));
@@ -58,7 +58,7 @@ function part(draft: Draft, type: string, of: string): Record<string, Record<str
   return found as Record<string, Record<string, unknown>>;
 }
 
-describe("the comparison with what was released refuses", () => {
+describe("rule 4: the comparison with what was released refuses", () => {
   const cases: readonly (readonly [string, (draft: Draft) => void, RegExp])[] = [
     ["a removed object", (d) => delete d.objects.queue, /queue was removed/],
     ["a removed method", (d) => delete d.objects.queue?.methods.reset, /queue.reset was removed/],
@@ -195,7 +195,7 @@ describe("the comparison with what was released refuses", () => {
     });
 });
 
-test("the comparison allows what is only more", () => {
+test("rule 4: the comparison allows what is only more", () => {
   const { broken, added } = compare((d) => {
     d.revision = 2;
     Object.assign(method(d, "queue", "create").inputs, {

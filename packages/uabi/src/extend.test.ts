@@ -55,7 +55,7 @@ const MILL = {
 const RING = { memory: 1, bytes: 2, submission: 3, completion: 4, doorbell: 5, depth: 6, requestBytes: 7 };
 const GIVEN = { device: 1 as Handle<"device">, space: 2 as Handle<"space"> };
 
-describe("what a driver adds", () => {
+describe("rule 4: what a driver adds", () => {
   test("works beside the core, with types of its own", () => {
     const registry = extendRegistry(CORE, MILL);
     const service = new Service(registry).on({

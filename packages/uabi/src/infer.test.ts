@@ -11,7 +11,7 @@ import { type Handlers, Service } from "./service.ts";
 const space = 5 as Handle<"space">;
 const range: TypeValue<CoreRegistry, "range"> = { first: 16, count: 2 };
 
-test("inputs are typed by the registry", () => {
+test("rule 9: inputs are typed by the registry", () => {
   const seen: unknown[] = [];
   const handlers: Handlers<CoreRegistry>["space"] = {
     advise(input) {
@@ -56,7 +56,7 @@ test("inputs are typed by the registry", () => {
   assert.equal(typeof wrong, "function");
 });
 
-test("what is optional can be left out, and is undefined where it was", () => {
+test("rule 9: what is optional can be left out, and is undefined where it was", () => {
   const input: Input<CoreRegistry, "queue", "stop"> = { queue: 1 as Handle<"queue"> };
   const output: Output<CoreRegistry, "device", "control"> = {};
   const answer: Answered<CoreRegistry, "device", "control"> = { reply: undefined };
@@ -65,7 +65,7 @@ test("what is optional can be left out, and is undefined where it was", () => {
   assert.deepEqual([Object.keys(input), output, answer, short], [["queue"], {}, { reply: undefined }, {}]);
 });
 
-test("reserved fields are nobody's to give", () => {
+test("rule 9: reserved fields are nobody's to give", () => {
   type Kept = TypeValue<CoreRegistry, "kept">;
   const kept: Kept = { first: 1, count: 1, reason: "none" };
   // @ts-expect-error: it is reserved

@@ -498,6 +498,5 @@ describe("rule 8: all is aligned to 64 bits, and there are no pointers in struct
   });
 });
 
-// Rule 9, one specification for both ends: the types of client and service are derived from it (infer.ts), and
-// test/uabi-golden.test.ts holds it against the golden file. Rule 10, nothing without a use: test/uabi-uses.test.ts.
-// Rule 11, the fuzzer: fuzz.test.ts.
+// Rule 9, one specification for both ends: infer.test.ts for what is derived from it, test/uabi-golden.test.ts for what
+// it may not become. Rule 10, nothing without a use: test/uabi-uses.test.ts. Rule 11, the fuzzer: fuzz.test.ts.
