@@ -54,14 +54,21 @@ const FLAG_SVA = 1;
 
 /**
  * The accelerator's driver, in the kernel thread: memory, contexts, queues, programs, and the device's thread, which it
- * never waits for. Its `poll` is to be called whenever the kernel thread has nothing else to do, at least every 20 ms.
+ * never waits for. Its `poll` is to be called in every turn of the kernel thread, every millisecond while it is `impatient`.
  *
  * @example
  * ```ts
- * import { AccelDriver } from "@hms/driver-accel";
- * import { plainMachine } from "@hms/driver-accel/testing";
- * const machine = plainMachine();
- * using accel = new AccelDriver(machine.core, machine.platform, { name: "accel0", memoryBytes: 1 << 20 });
+ * import { AccelDriver, QueueClient } from "@hms/driver-accel";
+ * import { LinuxHost } from "@hms/host-linux";
+ * using host = new LinuxHost();
+ * const space = host.createSpace();
+ * using accel = new AccelDriver(host.core, host, { name: "accel0", memoryBytes: 1 << 20 });
+ * const context = accel.openContext();
+ * const queue = context.queue({ pasid: context.bind(space.space) });
+ * queue.start();
+ * // Elsewhere, in any thread:
+ * using client = new QueueClient(queue.mapping);
+ * console.log(client.wait(client.submit({ kernel: 0 }))); // 0
  * console.log(accel.attributes().api); // hms_accel_v1
  * ```
  */
