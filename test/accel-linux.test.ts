@@ -417,6 +417,29 @@ function descriptor(fd: string): string {
   }
 }
 
+test("everything is closed while a kernel faults without end", options, async () => {
+  for (let round = 0; round < 4; round++) {
+    await using lab = new RealLab();
+    await lab.call("device", "accel0", 256 * 1024);
+    const x = await lab.map(2 * MIB);
+    const client = await lab.queue("q", "accel0");
+    await lab.call("attach", "q", x.region);
+    const kernel = await lab.kernel(
+      "accel0",
+      ({ x }: Words) => {
+        for (let i = 0; ; i = (i + 7 * 1024) % x.length) x[i] = (x[i] ?? 0) + 1;
+      },
+      ["x"],
+    );
+    const id = client.submit({ kernel, args: [int32(x.region, x.pages * 1024)] });
+    await sleep(20 + round * 7);
+    const ended = client.completion(id);
+    await lab[Symbol.asyncDispose]();
+    assert.notEqual((await ended).code, 0);
+    client.close();
+  }
+});
+
 test("what a device must not be asked", options, async () => {
   await using lab = new RealLab();
   await assert.rejects(lab.call("device", "tiny", 4096), (error: unknown) => {
