@@ -5,6 +5,8 @@ export interface OptionSpec {
   readonly value?: string;
   /** The values that are taken; any when absent. */
   readonly choices?: readonly string[];
+  /** It may be given more than once. */
+  readonly repeats?: true;
   /** One line for the help. */
   readonly help: string;
 }
@@ -14,6 +16,8 @@ export interface Options {
   has(name: string): boolean;
   /** The value of an option, undefined when it was not given. */
   get(name: string): string | undefined;
+  /** All values of an option that may be given more than once. */
+  all(name: string): readonly string[];
 }
 
 /** Where a command reads and writes: the process, or a test. */
@@ -34,6 +38,8 @@ export interface Command {
   /** Names of the values in their places after the command, for the help; empty: none; `PATH…` last: any number. */
   readonly operands: readonly string[];
   readonly options: readonly OptionSpec[];
+  /** What follows the first operand is not the command's: it is passed on as it is. */
+  readonly passesOn?: true;
   /** More for the help, below the options: paragraphs. */
   readonly notes: readonly string[];
   /** Command lines that work, with what each is for. */

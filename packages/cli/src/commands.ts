@@ -13,6 +13,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/pick.ts")).pick,
   },
   {
+    name: "run",
+    summary: "Run a program that uses hms, and report what its memory did",
+    load: async () => (await import("./commands/run.ts")).run,
+  },
+  {
     name: "conform",
     summary: "Run conformance cases on a host",
     load: async () => (await import("./commands/conform.ts")).conform,

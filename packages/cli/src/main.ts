@@ -67,7 +67,7 @@ async function runCommand(
   console: ProcessConsole,
 ): Promise<number> {
   const command = await loaded(entry);
-  const { options, operands } = parseOptions(args, [...command.options, ...COMMON]);
+  const { options, operands } = parseOptions(args, [...command.options, ...COMMON], command.passesOn);
   if (options.has("help")) return await showHelp(entry, command, console);
   if (options.has("version")) return await showVersion(console);
   console.colourWhen(options.get("color"));

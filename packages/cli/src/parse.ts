@@ -27,27 +27,43 @@ export interface Parsed {
 }
 
 /**
- * Reads the arguments of a command by its table of options. Throws UsageError for an option that is not in it, one
- * given twice, a value that is missing, superfluous or not among the choices.
+ * Reads the arguments of a command by its table of options; `passesOn`: all that follows the first operand is an operand.
+ * Throws UsageError for an option that is not in it, one given twice, a value that is missing, superfluous or not among
+ * the choices.
  */
-export function parseOptions(args: readonly string[], specs: readonly OptionSpec[]): Parsed {
-  const values = new Map<string, string>();
+export function parseOptions(
+  args: readonly string[],
+  specs: readonly OptionSpec[],
+  passesOn = false,
+): Parsed {
+  const values = new Map<string, string[]>();
   const operands: string[] = [];
   let rest = [...args];
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (arg === "--") {
       operands.push(...rest);
       rest = [];
-    } else if (arg === "-" || !arg.startsWith("-")) operands.push(arg);
-    else {
+    } else if (arg === "-" || !arg.startsWith("-")) {
+      operands.push(arg);
+      if (!passesOn) continue;
+      operands.push(...rest);
+      rest = [];
+    } else {
       const { name, inline } = split(arg);
       const spec = specs.find((one) => one.name === name);
       if (spec === undefined) throw new UnknownOption(arg, specs);
-      if (values.has(name)) throw new UsageError(`Option --${name} is given twice; give it once`);
-      values.set(name, takeValue(spec, inline, rest));
+      const given = values.get(name) ?? [];
+      if (given.length > 0 && spec.repeats !== true)
+        throw new UsageError(`Option --${name} is given twice; give it once`);
+      values.set(name, [...given, takeValue(spec, inline, rest)]);
     }
   }
-  return { options: { has: (name) => values.has(name), get: (name) => values.get(name) }, operands };
+  const options: Options = {
+    has: (name) => values.has(name),
+    get: (name) => values.get(name)?.[0],
+    all: (name) => values.get(name) ?? [],
+  };
+  return { options, operands };
 }
 
 /** An option that is not known; the nearest ones are looked up by whoever shows it. */

@@ -99,6 +99,8 @@ export interface HmsInit {
   readonly onWritableFile: () => void;
   /** Told when it is closed. */
   readonly onClose?: () => void;
+  /** Told when it is about to be. */
+  readonly beforeClose?: () => void;
 }
 
 /**
@@ -113,6 +115,7 @@ export class Hms implements Disposable {
   readonly #end: (() => void) | null;
   readonly #onWritableFile: () => void;
   readonly #onClose: (() => void) | undefined;
+  readonly #beforeClose: (() => void) | undefined;
   readonly #spaces = new Set<Space>();
   readonly #devices = new Map<string, Device>();
   #closed = false;
@@ -123,6 +126,7 @@ export class Hms implements Disposable {
     this.#end = init.end;
     this.#onWritableFile = init.onWritableFile;
     this.#onClose = init.onClose;
+    this.#beforeClose = init.beforeClose;
     this.space = this.#spaceOf(init.space ?? this.#link.sync.space.create({ context: init.context }).space);
   }
 
@@ -319,8 +323,10 @@ export class Hms implements Disposable {
 
   #close(force: boolean): void {
     if (this.#closed) return;
-    if (this.#end !== null && !this.#link.over)
+    if (this.#end !== null && !this.#link.over) {
+      this.#beforeClose?.();
       this.#link.sync.context.close({ context: this.#context, ...(force ? { force } : {}) });
+    }
     this.#closed = true;
     for (const device of this.#devices.values()) for (const queue of [...device.queues]) queue.forget();
     for (const space of this.#spaces) space.forget();

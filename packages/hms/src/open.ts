@@ -11,6 +11,7 @@ import { atExit, catchSignals, notAtExit } from "./exit.ts";
 import { Hms, type HmsHandle } from "./hms.ts";
 import { Link } from "./link.ts";
 import { attachRegion, type RegionHandle, type Shared } from "./region.ts";
+import { startRecorder } from "./report/start.ts";
 import { parseSize, type Size } from "./size.ts";
 
 /** How long closing waits for the kernel thread to end after it has answered. Milliseconds. */
@@ -18,9 +19,15 @@ const END_MS = 5000;
 
 /** What hms is opened with. */
 export interface OpenOptions {
-  /** The most of the machine's memory that may be resident, at least 8 MiB; the rest goes to disk. Default: no bound. */
+  /**
+   * The most of the machine's memory that may be resident, at least 8 MiB; the rest goes to disk. Default: what the
+   * environment says in HMS_RAM (`hms run --ram`), else no bound.
+   */
   readonly ram?: Size;
-  /** Devices: `accel`, `accel:memory=64MiB,queues=8,name=first`. They are called accel0, accel1, … Default: none. */
+  /**
+   * Devices: `accel`, `accel:memory=64MiB,queues=8,name=first`. They are called accel0, accel1, … Default: what the
+   * environment says in HMS_DEVICES, with spaces between (`hms run --device`), else none.
+   */
   readonly devices?: readonly string[];
   /** Folder of the file for cold pages, which has no name and goes with the process. Default: that for temporary files. */
   readonly swap?: string;
@@ -29,6 +36,15 @@ export interface OpenOptions {
   /** Seconds that the kernel thread may be at one thing before the process ends; default 60. */
   readonly watchdog?: number;
 }
+
+/** What a program gets that does not say it by itself. */
+const ENVIRONMENT = {
+  ram: (): Size | undefined => process.env.HMS_RAM || undefined,
+  devices: (): readonly string[] | undefined => {
+    const specs = process.env.HMS_DEVICES?.split(/\s+/).filter((spec) => spec !== "") ?? [];
+    return specs.length === 0 ? undefined : specs;
+  },
+} as const;
 
 function moduleBeside(name: string): URL {
   return new URL(`./${name}.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
@@ -51,7 +67,8 @@ function moduleBeside(name: string): URL {
  * ```
  */
 export async function open(options: OpenOptions = {}): Promise<Hms> {
-  const { ram, devices, swap, swapMax, watchdog = HANG_SECONDS } = options;
+  const { swap, swapMax, watchdog = HANG_SECONDS } = options;
+  const { ram = ENVIRONMENT.ram(), devices = ENVIRONMENT.devices() } = options;
   const asked = {
     ...(ram === undefined ? {} : { ram: parseSize(ram, "ram") }),
     ...(devices === undefined ? {} : { devices }),
@@ -62,6 +79,7 @@ export async function open(options: OpenOptions = {}): Promise<Hms> {
   const link = new Link(kernel.meeting, true);
   try {
     const { context } = link.sync.context.open(asked);
+    const recorder = await startRecorder(link, context, asked.ram);
     const closeAnyway = (): void => hms.closeAnyway();
     const hms = new Hms({
       link,
@@ -73,6 +91,7 @@ export async function open(options: OpenOptions = {}): Promise<Hms> {
         kernel.end();
       },
       onWritableFile: catchSignals,
+      ...(recorder === null ? {} : { beforeClose: () => recorder.stop() }),
     });
     atExit(closeAnyway);
     return hms;

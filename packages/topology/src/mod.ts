@@ -6,7 +6,7 @@ export type * from "./model/facts.ts";
 export { IndexSet } from "./model/index-set.ts";
 export type * from "./model/machine.ts";
 export { ORIGINS, type Origin, type Quantity } from "./model/quantity.ts";
-export { parseSize } from "./model/units.ts";
+export { formatSize, parseSize } from "./model/units.ts";
 export { type Best, type BestOptions, type By, best, type Choice, type Refusal } from "./query/best.ts";
 export { type Matrix, type Metric, matrix } from "./query/matrix.ts";
 export { nearest } from "./query/names.ts";

@@ -99,7 +99,7 @@ function rank({ traffic }: RegionInfo): number {
 
 /** What is said of a region. */
 export function regionInfo(
-  { name, space, first, pages, kind, traffic }: RegionEntry,
+  { handle, name, space, first, pages, kind, traffic, flows }: RegionEntry,
   gone: boolean,
 ): RegionInfo {
   return {
@@ -110,6 +110,8 @@ export function regionInfo(
     kind,
     gone,
     traffic: { ...traffic, faultNs: Math.floor(traffic.faultNs) },
+    ...(gone ? {} : { region: handle }),
+    flows: flows.list.map((flow) => ({ ...flow })),
   };
 }
 

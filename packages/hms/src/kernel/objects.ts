@@ -3,6 +3,7 @@ import type { AccelContext, AccelDriver, AccelQueue } from "@hms/driver-accel";
 import type { PageCount, PageIndex } from "@hms/hmm";
 import type { LinuxRegion, LinuxSpace, MapOptions } from "@hms/host-linux";
 import type { CoreRegistry, Handle, Peer, TypeValue } from "@hms/uabi";
+import type { Flows } from "./flows.ts";
 import type { Subscription } from "./journal.ts";
 
 export type RegionKind = TypeValue<CoreRegistry, "region-kind">;
@@ -56,6 +57,7 @@ export interface RegionEntry {
   /** What it was made with. */
   readonly options: MapOptions;
   readonly traffic: Traffic;
+  readonly flows: Flows;
   /** Threads that have it open, besides those that have not said so; the maker counts. */
   readonly openIn: Set<PeerEntry>;
   advice: Advice;

@@ -3,6 +3,7 @@ import { CAN_READ, CAN_WRITE, PAGE_BYTES, type PageCount, type PageIndex } from 
 import type { MapOptions } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import type { CoreRegistry, Handle, Handlers, Input, Output, TypeValue } from "@hms/uabi";
+import { Flows } from "./flows.ts";
 import type { Kernel } from "./kernel.ts";
 import type { PeerEntry, RegionEntry, SpaceEntry } from "./objects.ts";
 import { residencyOf } from "./residency.ts";
@@ -168,6 +169,7 @@ export function newEntry(
     pages: linux.pages,
     options,
     traffic: noTraffic(),
+    flows: new Flows(),
     openIn: new Set([maker]),
     advice: "normal",
     target: null,

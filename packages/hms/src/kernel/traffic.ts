@@ -110,10 +110,13 @@ export class Watch implements Trace {
   }
 
   swap(direction: "out" | "in", space: Space, page: PageIndex, count: PageCount): void {
-    const traffic = this.at(page)?.traffic;
-    if (traffic !== undefined) {
-      if (direction === "out") traffic.swappedOut += count;
-      else traffic.swappedIn += count;
+    const entry = this.at(page);
+    if (entry !== null && direction === "out") {
+      entry.traffic.swappedOut += count;
+      entry.flows.add("host", "swap", "reclaim", false, count, 1);
+    } else if (entry !== null) {
+      entry.traffic.swappedIn += count;
+      entry.flows.add("swap", "host", "cpu-fault", false, count, 1);
     }
     if (direction === "out" && this.#journal.wants("eviction"))
       this.#tell("eviction", space, page, count, { cause: "reclaim", from: "host", to: "swap", who: "host" });
@@ -173,6 +176,7 @@ export class Watch implements Trace {
 
   /** Called by the core at the end of each migration that moved something. */
   #moved(migration: Migration): void {
+    let moves = 1;
     for (let i = 0; i < migration.count; ) {
       if (!migration.moved(i)) {
         i++;
@@ -184,7 +188,8 @@ export class Watch implements Trace {
         if (this.#pageOf(migration, i + count) !== page + count) break;
         count++;
       }
-      this.#movedRun(migration, i, page, count);
+      this.#movedRun(migration, i, page, count, moves);
+      moves = 0;
       i += count;
     }
     this.#look();
@@ -198,26 +203,31 @@ export class Watch implements Trace {
     return table.pageOf(frame - table.base);
   }
 
-  #movedRun(migration: Migration, i: number, page: PageIndex, count: PageCount): void {
-    const traffic = this.at(page)?.traffic;
+  /** `moves`: 1 for the first run of a migration. */
+  #movedRun(migration: Migration, i: number, page: PageIndex, count: PageCount, moves: number): void {
+    const entry = this.at(page);
     const inward = migration.to !== null;
     const eviction = migration.cause === CAUSE.eviction;
-    if (traffic !== undefined) {
+    const cause = causeName(migration.cause);
+    const destination = migration.destination(i);
+    const from = this.#memoryOf(migration, migration.source(i));
+    const to = this.#memoryOf(migration, destination);
+    if (entry !== null) {
+      const { traffic } = entry;
       if (migration.duplicate) traffic.duplicated += count;
       else if (inward) traffic.toDevice += count;
       else traffic.toHost += count;
       if (eviction) traffic.evicted += count;
+      entry.flows.add(from, to, cause, migration.duplicate, count, moves);
     }
     const kind = eviction ? "eviction" : "migration";
     if (!this.#journal.wants(kind)) return;
-    const destination = migration.destination(i);
     const table = migration.core.memories.tableOf(destination);
     const space = migration.space ?? migration.core.space(table.spaceOf(destination - table.base));
-    const from = this.#memoryOf(migration, migration.source(i));
     this.#tell(kind, space, page, count, {
-      cause: causeName(migration.cause),
+      cause,
       from,
-      to: this.#memoryOf(migration, destination),
+      to,
       who: eviction ? from : "",
       text: migration.duplicate ? "duplicate" : "",
     });

@@ -42,6 +42,24 @@ export const CONTEXT_TYPES = {
       swappedIn: { type: "u64", unit: "pages", doc: "Pages that came back from there." },
     },
   },
+  flow: {
+    kind: "nested",
+    since: 1,
+    doc: "Pages of a region that went the same way for the same reason.",
+    attributes: {
+      from: { id: 1, type: "string", maxBytes: 256, required: true, doc: "The place that they came from." },
+      to: { id: 2, type: "string", maxBytes: 256, required: true, doc: "The place that they went to." },
+      cause: { id: 3, type: "enum", of: "cause", required: true, doc: "Why." },
+      duplicate: {
+        id: 4,
+        type: "bool",
+        required: true,
+        doc: "Whether they stayed where they were, and read-only duplicates were made.",
+      },
+      pages: { id: 5, type: "u64", unit: "pages", required: true, doc: "How many." },
+      moves: { id: 6, type: "u64", required: true, doc: "In how many moves." },
+    },
+  },
   "region-entry": {
     kind: "nested",
     since: 1,
@@ -61,6 +79,13 @@ export const CONTEXT_TYPES = {
         doc: "What happened to its pages.",
       },
       region: { id: 8, type: "handle", of: "region", doc: "The region; absent when it was destroyed." },
+      flows: {
+        id: 9,
+        type: "array",
+        item: { type: "nested", of: "flow" },
+        maxCount: 64,
+        doc: "Which way its pages went, and why.",
+      },
     },
   },
   sample: {

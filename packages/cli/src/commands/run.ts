@@ -1,0 +1,176 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import { units } from "@hms/topology/lazy";
+import type { Report, RunInfo } from "hms/report";
+import { type Command, type Console, Failure, type Options, UsageError } from "../command.ts";
+import { writeWhole } from "../output.ts";
+import { printable } from "../printable.ts";
+
+type Rendering = typeof import("hms/report");
+
+/** Milliseconds before the first progress line, and between two. */
+const PROGRESS_AFTER_MS = 2000;
+const PROGRESS_MS = 500;
+/** What shells add to the number of the signal that ended a process. */
+const SIGNAL_CODE = 128;
+
+export const run: Command = {
+  operands: ["SCRIPT", "ARGS…"],
+  passesOn: true,
+  options: [
+    {
+      name: "ram",
+      value: "SIZE",
+      help: "the most of this machine's memory that the program may have resident, such as 512MiB; the rest goes to disk",
+    },
+    {
+      name: "device",
+      value: "SPEC",
+      repeats: true,
+      help: "a device for the program, such as accel:memory=64MiB; may be given more than once",
+    },
+    {
+      name: "report",
+      value: "FORM",
+      help: "text (default), after the program's own output; json, alone on standard output (what the program writes there goes to standard error); or the name of a file that ends in .html, .json or .txt",
+    },
+  ],
+  notes: [
+    "SCRIPT is a TypeScript or JavaScript program that opens hms; ARGS are its own. Where it says itself what memory and devices it wants, that counts; --ram and --device are for what it leaves open. It learns of them by HMS_RAM and HMS_DEVICES in its environment.",
+    "The exit code is the program's; 128 and the signal's number if a signal ended it.",
+  ],
+  examples: [
+    ["hms run --device accel:memory=64MiB program.ts", "what moved between CPU and accelerator, and why"],
+    ["hms run --ram 512MiB --report report.html program.ts --size 2GiB", "as a page with a timeline"],
+  ],
+  async run(options: Options, operands: readonly string[], console: Console): Promise<number> {
+    const [script, ...args] = operands;
+    if (script === undefined) throw new UsageError("SCRIPT is missing: name the program to run");
+    const form = formOf(options.get("report") ?? "text");
+    await expectSize(options.get("ram"));
+    expectFile(script);
+    const rendering = await import("hms/report");
+    const folder = mkdtempSync(join(tmpdir(), "hms-run-"));
+    try {
+      const stdout = form.kind === "json" && form.path === null ? 2 : "inherit";
+      const info = await runProgram({ script, args, folder, stdout, options }, rendering, console);
+      console.progress("");
+      const reports = rendering.readRecordings(folder).map((one) => rendering.makeReport(one));
+      if (reports.length === 0)
+        console.note(`hms: ${printable(script)} did not open hms: there is nothing to report.`);
+      deliver(form, reports, info, rendering, console);
+      return info.code ?? SIGNAL_CODE + signalNumber(info.signal);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+};
+
+interface Form {
+  readonly kind: "text" | "json" | "html";
+  /** Null: standard output. */
+  readonly path: string | null;
+}
+
+function formOf(text: string): Form {
+  if (text === "text" || text === "json") return { kind: text, path: null };
+  const ending = /\.(html|json|txt)$/.exec(text)?.[1];
+  if (ending === undefined)
+    throw new UsageError(
+      `Option --report takes text, json, or the name of a file that ends in .html, .json or .txt, but got ${JSON.stringify(text)}`,
+    );
+  return { kind: ending === "txt" ? "text" : (ending as "html" | "json"), path: text };
+}
+
+async function expectSize(text: string | undefined): Promise<void> {
+  if (text === undefined) return;
+  const { tryParseSize } = await units();
+  const size = tryParseSize(text);
+  if (typeof size === "string") throw new UsageError(`Option --ram: ${size}`);
+}
+
+function expectFile(script: string): void {
+  const stats = statSync(script, { throwIfNoEntry: false });
+  if (stats === undefined) throw new Failure(`Run ${script}: there is no such file; name a program to run.`);
+  if (stats.isDirectory()) throw new Failure(`Run ${script}: it is a folder; name a program to run.`);
+}
+
+interface Program {
+  readonly script: string;
+  readonly args: readonly string[];
+  /** Where recordings go. */
+  readonly folder: string;
+  readonly stdout: "inherit" | 2;
+  readonly options: Options;
+}
+
+/** Runs a program to its end, with a line of progress now and then. */
+async function runProgram(program: Program, rendering: Rendering, console: Console): Promise<RunInfo> {
+  const { script, args, folder, stdout, options } = program;
+  const ram = options.get("ram");
+  const devices = options.all("device");
+  const started = process.hrtime.bigint();
+  const child = spawn(process.execPath, [script, ...args], {
+    stdio: ["inherit", stdout, "inherit"],
+    env: {
+      ...process.env,
+      HMS_REPORT: folder,
+      ...(ram === undefined ? {} : { HMS_RAM: ram }),
+      ...(devices.length === 0 ? {} : { HMS_DEVICES: devices.join(" ") }),
+    },
+  });
+  // The program ends by these, and then there is something to report.
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const passOn = (signal: NodeJS.Signals): void => {
+    // A terminal sends SIGINT to both; the program gets it once.
+    if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+  };
+  for (const signal of signals) process.on(signal, passOn);
+  const wallNs = (): number => Number(process.hrtime.bigint() - started);
+  const progress = setInterval(() => {
+    if (wallNs() > PROGRESS_AFTER_MS * 1e6) showProgress(folder, wallNs(), rendering, console);
+  }, PROGRESS_MS);
+  try {
+    const { code, signal } = await new Promise<Pick<RunInfo, "code" | "signal">>((resolve, reject) => {
+      child.on("error", (error) => reject(new Failure(`Run ${script}: ${error.message}.`)));
+      child.on("exit", (exit, killed) => resolve({ code: exit, signal: killed }));
+    });
+    return { command: [script, ...args].join(" "), wallNs: wallNs(), code, signal };
+  } finally {
+    clearInterval(progress);
+    for (const signal of signals) process.removeListener(signal, passOn);
+  }
+}
+
+function showProgress(folder: string, wallNs: number, rendering: Rendering, console: Console): void {
+  const { progressText, readRecordings } = rendering;
+  const text = printable(progressText(readRecordings(folder), wallNs));
+  // The cursor goes back: what the program writes next writes over it.
+  console.progress(`${text.slice(0, Math.max(0, console.width - 1))}\r`);
+}
+
+function deliver(
+  form: Form,
+  reports: readonly Report[],
+  info: RunInfo,
+  rendering: Rendering,
+  console: Console,
+): void {
+  const { renderReportHtml, renderReportJson, renderReportText } = rendering;
+  const style = form.path === null ? { width: console.width, colour: console.colour } : {};
+  const text = (): string => reports.map((one) => renderReportText(one, info, style)).join("\n");
+  if (form.path === null) {
+    if (form.kind === "json") console.write(`${renderReportJson(reports, info)}\n`);
+    else if (reports.length > 0) console.write(`\n${text()}`);
+    return;
+  }
+  if (form.kind === "html") writeWhole(form.path, renderReportHtml(reports, info));
+  else writeWhole(form.path, form.kind === "json" ? `${renderReportJson(reports, info)}\n` : text());
+  console.note(`hms: The report is in ${printable(form.path)}.`);
+}
+
+function signalNumber(signal: string | null): number {
+  return signal === null ? 0 : constants.signals[signal as NodeJS.Signals];
+}

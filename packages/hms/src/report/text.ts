@@ -1,0 +1,231 @@
+import { count, counted, duration, pagesSize, size } from "./format.ts";
+import type { RecordedEvent, RecordedRegion } from "./recording.ts";
+import { causeText, movedPages, type Peak, type Report, type RunInfo } from "./report.ts";
+
+/** How a report is written for a terminal. */
+export interface TextOptions {
+  /** Columns; 100 without it. */
+  readonly width?: number;
+  /** With the colours of a terminal; not without it. */
+  readonly colour?: boolean;
+}
+
+/** Regions that are listed. */
+const REGIONS_MAX = 10;
+const EVENTS_MAX = 8;
+const BAR_CELLS = 20;
+/** Characters of a region's name in the table. */
+const NAME_MAX = 18;
+
+interface Pen {
+  readonly width: number;
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly warn: (text: string) => string;
+}
+
+function penOf({ width = 100, colour = false }: TextOptions): Pen {
+  const sgr =
+    (code: string) =>
+    (text: string): string =>
+      colour && text !== "" ? `\u001b[${code}m${text}\u001b[0m` : text;
+  return { width: Math.max(40, width), bold: sgr("1"), dim: sgr("2"), warn: sgr("33") };
+}
+
+/** The report for a terminal: what happened, why, and what to do about it. Ends with a line break. */
+export function renderReportText(report: Report, run: RunInfo, options: TextOptions = {}): string {
+  const pen = penOf(options);
+  const sections = [
+    headLines(report, run, pen),
+    wayLines(report, pen),
+    peakLines(report, pen),
+    regionLines(report, pen),
+    eventLines(report.events, pen),
+    adviceLines(report, pen),
+  ];
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join("\n"))
+    .join("\n\n")}\n`;
+}
+
+/** How a program that was run ended, when it did not end well; nothing else. */
+export function endText({ code, signal }: RunInfo): string {
+  if (signal !== null) return `killed by ${signal}`;
+  return code === 0 ? "" : `ended with exit code ${code}`;
+}
+
+function headLines(report: Report, run: RunInfo, pen: Pen): string[] {
+  const { cpuFaults, deviceFaults } = report.statistics;
+  const ended = endText(run);
+  const lines = [
+    `${pen.bold("MEMORY REPORT")}  ${run.command}${ended === "" ? "" : `  ${pen.warn(`(${ended})`)}`}`,
+  ];
+  const whole = report.recording.complete
+    ? ""
+    : `; it ended without closing, so this is what had been recorded by then`;
+  lines.push(
+    ...table(
+      [
+        ["time", duration(run.wallNs), `hms was open for ${duration(report.openNs)} of it${whole}`],
+        [
+          "waiting",
+          duration(report.cpuWaitNs + report.deviceWaitNs),
+          `for pages: CPU ${duration(report.cpuWaitNs)}, devices ${duration(report.deviceWaitNs)}`,
+        ],
+        [
+          "faults",
+          count(cpuFaults + deviceFaults),
+          `CPU ${count(cpuFaults)}, devices ${count(deviceFaults)}`,
+        ],
+        ["evictions", count(report.statistics.evicted), evictions(report)],
+      ],
+      ["left", "right", "left"],
+      pen,
+    ).map((line) => `  ${line}`),
+  );
+  return lines;
+}
+
+function evictions({ statistics }: Report): string {
+  const { evicted, swappedOut } = statistics;
+  const disk = swappedOut === 0 ? "nothing went to disk" : `${pagesSize(swappedOut)} left RAM for the disk`;
+  return evicted === 0
+    ? `no device was short of memory; ${disk}`
+    : `pages that devices had no room for (${pagesSize(evicted)}); ${disk}`;
+}
+
+function wayLines(report: Report, pen: Pen): string[] {
+  const title = pen.bold("MOVES");
+  if (report.ways.length === 0 && report.unexplainedPages === 0) return [`${title}  no page moved`];
+  const rows: string[][] = [];
+  for (const { from, to, pages, moves, causes } of report.ways) {
+    rows.push([`${from} → ${to}`, pagesSize(pages), counted(pages, "page"), `in ${counted(moves, "move")}`]);
+    for (const cause of causes)
+      rows.push([`  ${causeText(cause)}`, pagesSize(cause.pages), counted(cause.pages, "page"), ""]);
+  }
+  if (report.unexplainedPages > 0)
+    rows.push([
+      "not recorded why",
+      pagesSize(report.unexplainedPages),
+      counted(report.unexplainedPages, "page"),
+      "",
+    ]);
+  const lines = table(rows, ["left", "right", "right", "left"], pen);
+  return [title, ...lines.map((line) => `  ${line.trimStart() === line ? line : pen.dim(line)}`)];
+}
+
+function peakLines({ peaks }: Report, pen: Pen): string[] {
+  const rows = peaks.map((peak) => [peak.target, size(peak.bytes), limitText(peak), bar(peak)]);
+  return [
+    `${pen.bold("PEAKS")}  the most that was in use of each memory`,
+    ...table(rows, ["left", "right", "left", "left"], pen).map((line) => `  ${line}`),
+  ];
+}
+
+function limitText({ limitBytes }: Peak): string {
+  return limitBytes === null ? "of what there is" : `of ${size(limitBytes)}`;
+}
+
+function bar({ bytes, limitBytes }: Peak): string {
+  if (limitBytes === null) return "";
+  const share = bytes / Math.max(1, limitBytes);
+  const full = Math.min(BAR_CELLS, Math.round(share * BAR_CELLS));
+  return `${"█".repeat(full)}${"░".repeat(BAR_CELLS - full)} ${Math.round(share * 100)} %`;
+}
+
+function regionLines({ regions, recording }: Report, pen: Pen): string[] {
+  if (regions.length === 0) return [];
+  const shown = regions.slice(0, REGIONS_MAX);
+  const disk = shown.some(({ traffic }) => traffic.swappedIn + traffic.swappedOut > 0);
+  const copies = shown.some(({ traffic }) => traffic.duplicated > 0);
+  const head = ["region", "size", "CPU faults", "dev. faults", "to device", "home", "evicted"];
+  if (copies) head.push("copies");
+  if (disk) head.push("to disk", "back");
+  const rows = shown.map((region) => regionRow(region, copies, disk));
+  const left = recording.regionsTotal - shown.length;
+  const align = head.map((_, i) => (i === 0 ? "left" : "right") as Align);
+  const [titles = "", ...lines] = table([head, ...rows], align, pen);
+  return [
+    `${pen.bold("REGIONS")}  those that moved most first`,
+    `  ${pen.dim(titles)}`,
+    ...lines.map((line) => `  ${line}`),
+    ...(left > 0 ? [pen.dim(`  and ${counted(left, "more region", "more regions")}`)] : []),
+  ];
+}
+
+function regionRow({ name, size: bytes, traffic }: RecordedRegion, copies: boolean, disk: boolean): string[] {
+  const { cpuFaults, deviceFaults, toDevice, toHost, evicted, duplicated, swappedOut, swappedIn } = traffic;
+  const moved = (pages: number): string => (pages === 0 ? "–" : pagesSize(pages));
+  const row = [
+    name.length > NAME_MAX ? `${name.slice(0, NAME_MAX - 1)}…` : name,
+    size(bytes),
+    count(cpuFaults),
+    count(deviceFaults),
+    moved(toDevice),
+    moved(toHost - evicted),
+    moved(evicted),
+  ];
+  if (copies) row.push(moved(duplicated));
+  if (disk) row.push(moved(swappedOut), moved(swappedIn));
+  return row;
+}
+
+function eventLines(events: readonly RecordedEvent[], pen: Pen): string[] {
+  if (events.length === 0) return [];
+  const lines = events.slice(0, EVENTS_MAX).flatMap(({ text }) => wrap(text, pen.width - 4, "  ! ", "    "));
+  const left = events.length - EVENTS_MAX;
+  return [
+    pen.bold("OUT OF THE ORDINARY"),
+    ...lines.map(pen.warn),
+    ...(left > 0 ? [`    and ${counted(left, "more event", "more events")}`] : []),
+  ];
+}
+
+function adviceLines({ advice, regions }: Report, pen: Pen): string[] {
+  const title = pen.bold("ADVICE");
+  if (advice.length === 0) {
+    const moved = regions.some(({ traffic }) => movedPages(traffic) > 0);
+    return [`${title}  ${moved ? "none: no region moved more than its use needs" : "none: nothing moved"}`];
+  }
+  const lines = advice.flatMap(({ what, remedy }, i) => {
+    const [first = "", ...rest] = wrap(what, pen.width - 5, `  ${i + 1}. `, "     ");
+    return [first, ...rest, ...wrap(`${sentence(remedy)}.`, pen.width - 7, "     → ", "       ")];
+  });
+  return [title, ...lines];
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}
+
+type Align = "left" | "right";
+
+/** Rows with aligned columns, cut to the width. */
+function table(rows: readonly (readonly string[])[], align: readonly Align[], pen: Pen): string[] {
+  const widths = align.map((_, c) => Math.max(...rows.map((row) => [...(row[c] ?? "")].length)));
+  return rows.map((row) => {
+    const cells = align.map((side, c) => {
+      const text = row[c] ?? "";
+      const space = " ".repeat((widths[c] ?? 0) - [...text].length);
+      return side === "left" ? text + space : space + text;
+    });
+    const line = [...cells.join("  ").trimEnd()];
+    return line.length > pen.width - 2 ? `${line.slice(0, pen.width - 3).join("")}…` : line.join("");
+  });
+}
+
+/** A sentence in lines. */
+function wrap(text: string, width: number, first: string, rest: string): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && [...line].length + 1 + [...word].length > width) {
+      lines.push(line);
+      line = "";
+    }
+    line = line === "" ? word : `${line} ${word}`;
+  }
+  lines.push(line);
+  return lines.map((one, i) => (i === 0 ? first : rest) + one);
+}
