@@ -23,6 +23,7 @@ export const headers: readonly string[] = [
   "linux/errno.h",
   "linux/resource.h",
   "linux/mempolicy.h",
+  "asm/socket.h",
   "asm/unistd.h",
 ];
 
@@ -80,6 +81,8 @@ export const constants: readonly string[] = [
   ...prefixed("EPOLL", "IN ERR HUP"),
   "EPOLL_CLOEXEC",
   "EPOLL_CTL_ADD",
+  "SOL_SOCKET",
+  "SO_PEERCRED",
   "PR_SET_VMA",
   "PR_SET_VMA_ANON_NAME",
   "PRIO_PROCESS",

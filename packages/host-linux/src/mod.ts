@@ -10,6 +10,7 @@ export { CarefulAccess, programDiscard, programFence, programMove, programUnmap 
 export { LinuxRegion, type RegionBacking } from "./region.ts";
 export { LinuxSpace, type LinuxSpaceOptions, type MapOptions } from "./space.ts";
 export { CpuOf, gettid, setAffinity, threadAddress } from "./sys/cpu.ts";
+export { type PeerCredentials, peerCredentials } from "./sys/credentials.ts";
 export { dieLoudly } from "./sys/fatal.ts";
 export { bufferAt, detach, Mapping } from "./sys/memory.ts";
 export type { Address, ByteCount } from "./sys/units.ts";
