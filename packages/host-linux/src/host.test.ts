@@ -295,6 +295,39 @@ step(
   { exitCode: 70 },
 );
 
+step(file, "what a device took with it fails a system call, and nothing else is touched", async () => {
+  const kernel = new Kernel();
+  const region = kernel.map({ bytes: MiB });
+  const bytes = kernel.bytes(region);
+  fill(bytes);
+  const first = region.address / PAGE;
+  equal(kernel.call("toDevice", first + 10, 20, "dev0"), 20);
+  kernel.call("disappear", "dev0");
+  const pipe = openSync(join(mkdtempSync(join(tmpdir(), "hms-host-")), "out"), "w");
+  throws(() => writeSync(pipe, bytes, 10 * PAGE, PAGE), /EFAULT|EHWPOISON|EIO/);
+  equal(writeSync(pipe, bytes, 0, 10 * PAGE), 10 * PAGE);
+  closeSync(pipe);
+  check(bytes.subarray(0, 10 * PAGE));
+  equal(bytes[30 * PAGE + 1], ((30 * 1024) >> 8) & 0xff);
+  deepEqual(kernel.call("check"), []);
+  await kernel.close();
+});
+
+step(
+  file,
+  "touching what a device took with it is a SIGBUS",
+  () => {
+    const kernel = new Kernel();
+    const region = kernel.map({ bytes: MiB });
+    const bytes = kernel.bytes(region);
+    fill(bytes);
+    kernel.call("toDevice", region.address / PAGE, 20, "dev0");
+    kernel.call("disappear", "dev0");
+    bytes[5] = 1;
+  },
+  { signal: "SIGBUS" },
+);
+
 step(file, "a full disk loses nothing: the budget is exceeded, and said so", async () => {
   const disk = mkdtempSync(join(tmpdir(), "hms-disk-"));
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=8m", "none", disk]);

@@ -58,15 +58,17 @@ import { DeviceWindow, type WindowOptions } from "./window.ts";
 const SLOTS_PER_PAGE = 4;
 /** A fault brings in this share of the memory budget at most. */
 const WINDOW_SHARE = 16;
+/** The budget when none is given: this share of what the process may have. */
+const DEFAULT_SHARE = 0.8;
 /** The least memory that the budget may be: two windows of 2 MiB for each party of a copy. */
 const RAM_LEAST: PageCount = 4 * HUGE_PAGES;
 const SWAP_PAGES_DEFAULT: PageCount = 1 << 24;
 
 /** What the real host is made of. */
 export interface LinuxHostOptions {
-  /** Pages of host memory that may be resident, in bytes; default: what the machine has. */
+  /** Pages of host memory that may be resident, in bytes; default: 80 % of what the machine or the control group has. */
   readonly ramBytes?: number;
-  /** What the budget may be exceeded to rather than lose a byte, in bytes; default: what the machine has. */
+  /** What the budget may be exceeded to rather than lose a byte, in bytes; default: 80 % of what the machine or the control group has. */
   readonly ramBytesMax?: number;
   /** Where the file for cold pages is made (it has no name); default: the directory for temporary files. */
   readonly swapDirectory?: string;
@@ -174,7 +176,7 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   /** Throws ENOSYS, EPERM, ENOTSUP when this machine does not allow it, EINVAL for sizes that are none. */
   constructor(options: LinuxHostOptions = {}) {
     const machine = Math.floor(totalmem() / PAGE_BYTES);
-    this.#budget = budgetOf(options.ramBytes, machine);
+    this.#budget = budgetOf(options.ramBytes, defaultBudget(machine));
     // The budget may be exceeded rather than lose a byte.
     const most = options.ramBytesMax === undefined ? machine : Math.floor(options.ramBytesMax / PAGE_BYTES);
     this.framesCount = Math.max(most, this.#budget);
@@ -456,6 +458,13 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** What the machine, or the control group that the process is in, has; less what others need. */
+function defaultBudget(machine: PageCount): PageCount {
+  const limit = process.constrainedMemory();
+  const pages = limit > 0 ? Math.min(machine, Math.floor(limit / PAGE_BYTES)) : machine;
+  return Math.max(RAM_LEAST, Math.floor(pages * DEFAULT_SHARE));
 }
 
 function budgetOf(bytes: number | undefined, most: PageCount): PageCount {

@@ -111,6 +111,11 @@ export const calls = {
   check: ({ host }: Bench) => checkInvariants(host.core),
   evictDevice: (bench: Bench, name: string) =>
     device(bench, name).memory.evict(0, 1 << 14, CAUSE.eviction).moved,
+  disappear: (bench: Bench, name: string) => {
+    const gone = device(bench, name).memory.device.disappear();
+    devices.delete(name);
+    return gone;
+  },
   /** The kernel thread does not come back. */
   hang: () => {
     for (;;);
