@@ -39,13 +39,15 @@ interface Judgement {
 /** Macros of macros, inline functions of inline functions. */
 const LEVELS_MAX = 5;
 const EVIDENCE_MAX = 12;
+/** Files read for one name of a class other than "nobody". */
+const FILES_MAX = 40;
 /** The scanner's rules are about the tree as such; these parts are about it. */
 const NO_CONSUMER =
   /^(Documentation|scripts|tools|LICENSES|\.git|debian|usr\/include)\/|^(MAINTAINERS|CREDITS|\.mailmap)$/;
 const PROSE =
   /\.(rst|txt|md|json|ya?ml|dts|dtsi|svg|tex|cocci|awk|py|pl|sh|tc|config|ignore)$|(^|\/)(Kconfig|README|TODO)[^/]*$|defconfig$/;
 const TESTS =
-  /^(samples|tools\/testing)\/|(^|\/)(tests?|kunit|selftests?)\/|[-_](kunit|selftest|tests?|test_module)\.[ch]$|(^|\/)test[-_][^/]*\.[ch]$|(^|\/)(rcutorture|locktorture|scftorture|refscale|rcuscale)\.c$/;
+  /^(samples|tools\/testing)\/|(^|\/)(tests?|kunit|selftests?)\/|[-_](kunit|selftest|tests?|test_c|test_module)\.[ch]$|(^|\/)test[^/]*\.[ch]$|(^|\/)(torture|rcutorture|locktorture|scftorture|refscale|rcuscale)\.c$/;
 /** Calls that compilers put in, and routines that they fall back on. */
 const BY_COMPILER =
   /^(__(asan|hwasan|msan|tsan|kcsan|kasan|ubsan|sanitizer_cov|gcov|llvm|cfi|cyg)_|__(fentry|stack_chk|stackleak)|_*mcount|ftrace_mcount|stackleak_track_stack|__x86_(indirect|return)|__(aeabi|gnu)_|__(u|s)?(div|mod|divmod|mul|ash[lr]|lshr|cmp|ucmp|neg|bswap|clz|ctz|ffs|popcount)[sdt]?[sdt]i[234]?$|__(builtin|indirect_thunk)|(__)?mem(cpy|set|move|cmp|scan|chr)$|str(len|cmp|cpy|ncpy|chr)$)/;
@@ -116,9 +118,9 @@ class Judge {
     const calls = [...pasted.values()].flat().map(({ macro }) => macro);
     const hits = new Map(grepWords(this.#tree, [...new Set([...names, ...calls])]));
     const works = all.map((one) => new Work(one, aliasesOf(one)));
+    // In the exporting file it makes the function itself.
     for (const work of works)
       for (const { macro, argument } of pasted.get(work.one) ?? [])
-        // In the exporting file it makes the function itself.
         for (const hit of hits.get(macro) ?? [])
           if (
             hit.file !== work.one.file &&
@@ -129,7 +131,6 @@ class Judge {
               file: hit.file,
               line: hit.line,
               how: `${macro}(${argument}) makes the name`,
-              through: true,
             });
     for (let level = 0; level < LEVELS_MAX; level++) {
       const wanted = new Set<string>();
@@ -155,12 +156,15 @@ class Judge {
     const files = new Map<string, Hit[]>();
     for (const hit of hits) files.set(hit.file, [...(files.get(hit.file) ?? []), hit]);
     work.mentions += hits.length;
+    // Of "nobody" every file is read; of the others a user is soon found, and some names stand in thousands of files.
+    let left = work.one.class === "nobody" ? Number.POSITIVE_INFINITY : FILES_MAX;
     for (const [file, list] of files) {
+      if (left-- <= 0) break;
       if (isElsewhere(work.one.file, file) || PROSE.test(file)) continue;
       // The exporting file itself is none; what its macros and functions lead to elsewhere is looked at by their names.
       if (file === work.one.file && level === 0) continue;
-      if (/\.(c|h|cc|lex\.c|y)$/.test(file)) further.push(...this.#code(work, name, file, level));
-      else this.#other(work, name, file, list, level);
+      if (/\.(c|h|cc|lex\.c|y)$/.test(file)) further.push(...this.#code(work, name, file));
+      else this.#other(work, name, file, list);
     }
     return further;
   }
@@ -174,7 +178,7 @@ class Judge {
     return text;
   }
 
-  #code(work: Work, name: string, file: string, level: number): readonly string[] {
+  #code(work: Work, name: string, file: string): readonly string[] {
     const text = this.#text(file);
     const further: string[] = [];
     for (const { line, reading } of readMentions(text, name, file.endsWith(".h"), this.#parser)) {
@@ -187,7 +191,6 @@ class Judge {
             file,
             line,
             how: reading.in === null ? "data or code" : `in ${reading.in}()`,
-            through: level > 0,
           });
       } else if (reading.name !== "" && reading.name !== name) {
         work.note(
@@ -203,14 +206,13 @@ class Judge {
     );
     const kept = stripped(text, true).split("\n");
     kept.forEach((row, index) => {
-      if (asked.test(row))
-        work.uses.push({ file, line: index + 1, how: "asked for by name", through: false });
+      if (asked.test(row)) work.uses.push({ file, line: index + 1, how: "asked for by name" });
     });
     return further;
   }
 
   /** Assembler, Rust, linker scripts, what the build runs. */
-  #other(work: Work, name: string, file: string, hits: readonly Hit[], level: number): void {
+  #other(work: Work, name: string, file: string, hits: readonly Hit[]): void {
     for (const { line, text } of hits) {
       const place = `${file}:${line}`;
       const code = file.endsWith(".rs")
@@ -218,13 +220,13 @@ class Judge {
         : text.replace(/\/\*.*?(\*\/|$)|(^|\s)(#(?!\s*define)|\/\/|@\s|;|!\s).*$/g, " ");
       if (!new RegExp(`\\b${name}\\b`).test(code) || /^\s*\*/.test(text)) work.note(place, "in a comment");
       else if (
-        /EXPORT_|\.glob[a]?l\b|\.type\b|\.size\b|\.weak\b|SYM_(FUNC|CODE|DATA|INNER_LABEL|TYPED)\w*START|SYM_\w*END|^\s*\w+:|ENTRY\w*\(|END\w*\(|_GLOBAL|LEAF\(|NESTED\(|PROVIDE/.test(
+        /EXPORT_|export_name|\.glob[a]?l\b|\.type\b|\.size\b|\.weak\b|SYM_(FUNC|CODE|DATA|INNER_LABEL|TYPED)\w*START|SYM_\w*END|^\s*\w+:|ENTRY\w*\(|END\w*\(|_GLOBAL|LEAF\(|NESTED\(|PROVIDE/.test(
           code,
         )
       )
         work.note(place, "a definition or an export");
       else if (/\.(S|s|rs|lds|inc)$|\.lds\.S$/.test(file))
-        work.uses.push({ file, line, how: "assembler, Rust or linker script", through: level > 0 });
+        work.uses.push({ file, line, how: "assembler, Rust or linker script" });
       else work.note(place, "in a file that is no code");
     }
   }
@@ -243,7 +245,10 @@ class Judge {
   #verdict(work: Work): Judgement {
     const { one } = work;
     const outside = work.uses.filter(({ file }) => file !== one.file);
-    const judged = BY_COMPILER.test(one.symbol) ? "compiler" : this.#classOf(outside);
+    const carried = work.notes.some(
+      ({ place, reading }) => /^in the (macro|inline)/.test(reading) && !place.startsWith(`${one.file}:`),
+    );
+    const judged = BY_COMPILER.test(one.symbol) ? "compiler" : this.#classOf(outside, carried);
     const evidence = [
       ...outside.map(({ file, line, how }) => ({ place: `${file}:${line}`, reading: how })),
       ...work.notes,
@@ -260,16 +265,14 @@ class Judge {
     };
   }
 
-  #classOf(uses: readonly Use[]): string {
-    if (uses.length === 0) return "nobody";
-    if (uses.every(({ file }) => TESTS.test(file))) return "tests";
-    const direct = uses.filter(({ file, through }) => !through && !TESTS.test(file));
-    const capable = (list: readonly Use[]): readonly ("module" | "built-in" | "unknown")[] =>
-      list.slice(0, 40).map(({ file }) => moduleCapable(this.#tree, file));
-    const kinds = capable(uses.filter(({ file }) => !TESTS.test(file)));
-    if (direct.length === 0) return "headers";
-    if (kinds.includes("module")) return "module";
-    return kinds.every((kind) => kind === "built-in") ? "built-in" : "used";
+  /** An export is there for modules: who cannot be one does not need it, and a test is asked only if no other module is left. */
+  #classOf(uses: readonly Use[], carried: boolean): string {
+    if (uses.length === 0) return carried ? "headers" : "nobody";
+    const others = uses.filter(({ file }) => !TESTS.test(file)).slice(0, 60);
+    const kinds = new Set(others.map(({ file }) => moduleCapable(this.#tree, file)));
+    if (kinds.has("module")) return "module";
+    if (kinds.has("unknown")) return "used";
+    return others.length < uses.length ? "tests" : "built-in";
   }
 }
 
@@ -277,8 +280,6 @@ interface Use {
   readonly file: string;
   readonly line: number;
   readonly how: string;
-  /** By a macro or an inline function. */
-  readonly through: boolean;
 }
 
 class Work {
@@ -299,13 +300,14 @@ class Work {
   }
 }
 
-/** `used` is a user whose file the build rules were not told of: it contradicts "nobody" alone. */
+/** `used` is a user whose file the build rules were not told of: it contradicts only that there is none. */
 function agrees(reported: string, judged: string): boolean {
   if (reported === judged) return true;
-  if (reported === "same-module") return judged !== "nobody";
-  if (judged === "used") return reported !== "nobody" && reported !== "tests" && reported !== "headers";
-  // What goes over headers may also be used at first hand somewhere that only one of both could tell.
-  return reported === "module" && judged === "headers";
+  const unused = (one: string): boolean => one === "nobody" || one === "headers";
+  if (reported === "same-module") return !unused(judged);
+  if (judged === "used") return !unused(reported);
+  // A header that nobody uses: both have found no user.
+  return unused(reported) && unused(judged);
 }
 
 interface Paste {

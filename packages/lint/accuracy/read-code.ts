@@ -93,7 +93,8 @@ export function readMentions(
 }
 
 function linesOf(node: Node, name: string): readonly number[] {
-  const word = new RegExp(`\\b${name}\\b`);
+  // Members of that name (`.name`, `->name`, `struct name`) are something else.
+  const word = new RegExp(`(?<![.>]\\s*|\\b(?:struct|union|enum)\\s+)\\b${name}\\b`);
   return node.text
     .split("\n")
     .flatMap((line, index) => (word.test(line) ? [node.startPosition.row + 1 + index] : []));
@@ -180,7 +181,11 @@ function readingOf(node: Node, name: string, header: boolean, definedHere: strin
     }
   }
   const line = node.tree.rootNode.text.split("\n")[node.startPosition.row] ?? "";
-  if (/^\s*(extern|typedef)\b|^\s*(?:[\w*]+\s+)+\**\w+\s*\([^;{]*\)?[^={]*;?\s*$/.test(line))
+  if (
+    /^\s*(extern|typedef|static\s+(__always_)?inline)\b|^\s*(?:[\w*]+\s+)+\**\w+\s*\([^;{]*\)?[^={]*;?\s*$/.test(
+      line,
+    )
+  )
     return none("looks like a declaration");
   return { kind: "use", in: null };
 }

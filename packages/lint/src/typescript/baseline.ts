@@ -27,6 +27,18 @@ function breaksRule(one: PackageExport): boolean {
   return one.class === "nobody" || one.overdue;
 }
 
+/** A baseline of what breaks the rule now; who owns each package, and why each may stay, people write in. */
+export function packagesBaseline(report: PackagesReport): string {
+  const exports = report.exports.filter(breaksRule).map(({ package: of, subpath, name }) => ({
+    package: of,
+    subpath,
+    name,
+    reason: "old: it was there when the baseline was written",
+    owner: of,
+  }));
+  return `${JSON.stringify({ format: FORMAT, exports }, null, 2)}\n`;
+}
+
 /** The exports that break the rule, but for those that a baseline lists; and what the baseline lists without need. */
 export function compareWithBaseline(
   report: PackagesReport,

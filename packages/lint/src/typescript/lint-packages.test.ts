@@ -54,6 +54,11 @@ const USES: readonly (readonly [what: string, code: string, used: string])[] = [
   ["an import()", `const { p, q: z } = await import("@x/a"); p(z);`, "p q"],
   ["an import() with a member", `(await import("@x/a")).r();`, "r"],
   ["an import() in a variable", `const a = await import("@x/a"); a.q();`, "q"],
+  [
+    "an import() in variables of one name in two functions",
+    `async function f() { const a = await import("@x/a"); a.p(); } async function g() { const a = await import("@x/a"); a.r(); } f(); g();`,
+    "p r",
+  ],
   ["an import() with then", `import("@x/a").then(({ p }) => p()); import("@x/a").then((m) => m.q());`, "p q"],
   ["an import type", `export type T = typeof import("@x/a").p; export type U = import("@x/a").q;`, "p q"],
   ["require()", `const { p } = require("@x/a"); require("@x/a").q();`, "p q"],

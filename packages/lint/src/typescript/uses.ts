@@ -18,7 +18,7 @@ class Reader {
   readonly #checker: ts.TypeChecker | null;
   readonly #uses: Use[] = [];
   /** Names that stand for whole modules here. */
-  readonly #wholes = new Map<string, { readonly module: string; readonly symbol: ts.Symbol | undefined }>();
+  readonly #wholes = new Map<string, { readonly module: string; readonly symbol: ts.Symbol | undefined }[]>();
 
   constructor(file: ts.SourceFile, checker: ts.TypeChecker | null) {
     this.#file = file;
@@ -124,15 +124,19 @@ class Reader {
   }
 
   #whole(name: ts.Identifier, module: string): void {
-    this.#wholes.set(name.text, { module, symbol: this.#checker?.getSymbolAtLocation(name) });
+    const whole = { module, symbol: this.#checker?.getSymbolAtLocation(name) };
+    // Functions of one file may each have a variable of that name.
+    const known = this.#wholes.get(name.text);
+    if (known === undefined) this.#wholes.set(name.text, [whole]);
+    else known.push(whole);
   }
 
   /** What is taken of names that stand for whole modules. */
   #members(node: ts.Node): void {
     if (ts.isImportDeclaration(node)) return;
     if (ts.isIdentifier(node)) {
-      const whole = this.#wholes.get(node.text);
-      if (whole !== undefined && this.#means(node, whole.symbol)) this.#member(node, whole.module);
+      const whole = this.#wholes.get(node.text)?.find(({ symbol }) => this.#means(node, symbol));
+      if (whole !== undefined) this.#member(node, whole.module);
     }
     ts.forEachChild(node, (child) => this.#members(child));
   }

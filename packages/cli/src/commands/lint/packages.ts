@@ -2,6 +2,8 @@ import { type Console, EXIT_DONE, EXIT_FAILED, type Options, UsageError } from "
 import { printable } from "../../printable.ts";
 
 const FORMATS = ["text", "json", "sarif"];
+/** What has no meaning for packages, though it has one for a kernel. */
+const KERNEL_ONLY = ["subsystem", "maintainers", "git", "from", "to", "plan", "freeze"];
 
 /** `hms lint exports` on a workspace of TypeScript or JavaScript packages. */
 export async function runPackages(options: Options, folder: string, console: Console): Promise<number> {
@@ -10,6 +12,9 @@ export async function runPackages(options: Options, folder: string, console: Con
     throw new UsageError(
       `Option --format takes ${FORMATS.join(", ")} for a workspace of packages, but got ${format}`,
     );
+  const other = KERNEL_ONLY.find((name) => options.has(name));
+  if (other !== undefined)
+    throw new UsageError(`Option --${other} is for a kernel tree, but ${folder} is a workspace of packages`);
   const window = windowOf(options);
   const lint = await import("@hms/lint");
   const report = lint.lintPackages(folder, {
@@ -17,6 +22,13 @@ export async function runPackages(options: Options, folder: string, console: Con
     onProgress: (text) => console.progress(printable(text).slice(0, console.width)),
   });
   console.progress("");
+  const written = options.get("write-baseline");
+  if (written !== undefined) {
+    const { writeWhole } = await import("../../output.ts");
+    writeWhole(written, lint.packagesBaseline(report));
+    console.note(`Wrote what nobody uses now, for people to write the reasons in: ${written}`);
+    return EXIT_DONE;
+  }
   const baseline = options.get("baseline");
   const comparison = lint.compareWithBaseline(
     report,
