@@ -1,30 +1,11 @@
 // The C library, by its own names: what the rest of sys/ is made of, and the only file that knows koffi. Addresses and
 // sizes are numbers (below 2^47). A function answers as C does; `failed()` turns its -1 into a negative errno.
-import { isMainThread } from "node:worker_threads";
 import { HmsError } from "@hms/topology";
 import koffi from "koffi";
 import type { Address, ByteCount } from "./units.ts";
 
 /** Who asks for the library by this name finds glibc; elsewhere what the program itself is linked with is taken. */
 const LIBRARY = "libc.so.6";
-
-/**
- * Bytes of the stack and the heap that calls get. koffi never gives them back when a thread ends, and by default they
- * are mappings of 3 MiB for each thread; below 128 KiB they are a part of the process's ordinary heap. The functions
- * below need a few KiB.
- */
-const STACK_BYTES = 96 * 1024;
-const HEAP_BYTES = 16 * 1024;
-
-/** Keeps threads that come and go from leaving mappings behind. A program that has set koffi up itself is left alone. */
-function expectLittle(): void {
-  if (isMainThread) return;
-  try {
-    koffi.config({ sync_stack_size: STACK_BYTES, sync_heap_size: HEAP_BYTES });
-  } catch {
-    // It is in use already.
-  }
-}
 
 function load(): ReturnType<typeof koffi.load> {
   if (process.platform !== "linux") {
@@ -38,7 +19,6 @@ function load(): ReturnType<typeof koffi.load> {
   }
 }
 
-expectLittle();
 const library = load();
 
 /** The errno of the last call of this thread, negative: to be asked right after a call that returned -1. */
