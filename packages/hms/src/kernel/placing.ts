@@ -20,7 +20,12 @@ export function applyAdvice(kernel: Kernel, region: RegionEntry): void {
   linux.setWindow(advice === "sequential" ? IN_ORDER : advice === "random" ? IN_NO_ORDER : AS_IT_GOES);
   for (const [, { device, queue }] of kernel.handles.entries("queue")) {
     const { name, accel } = device.machine;
-    for (const window of queue.view.windows)
-      if (window.region === linux.id) window.advice = deviceAdvice(region, name, accel.deviceMemory.name);
+    const wanted = deviceAdvice(region, name, accel.deviceMemory.name);
+    for (const window of queue.view.windows) {
+      if (window.region !== linux.id || window.advice === wanted) continue;
+      window.advice = wanted;
+      // What it has now came by what was said before.
+      queue.view.forget(window.first, window.end);
+    }
   }
 }
