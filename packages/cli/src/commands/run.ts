@@ -34,7 +34,8 @@ export const run: Command = {
     {
       name: "report",
       value: "FORM",
-      help: "text (default), after the program's own output; json, alone on standard output (what the program writes there goes to standard error); or the name of a file that ends in .html, .json or .txt",
+      repeats: true,
+      help: "text (default), after the program's own output; json, alone on standard output (what the program writes there goes to standard error); or the name of a file that ends in .html, .json or .txt; may be given more than once",
     },
   ],
   notes: [
@@ -48,19 +49,22 @@ export const run: Command = {
   async run(options: Options, operands: readonly string[], console: Console): Promise<number> {
     const [script, ...args] = operands;
     if (script === undefined) throw new UsageError("SCRIPT is missing: name the program to run");
-    const form = formOf(options.get("report") ?? "text");
+    const forms = options.all("report").map(formOf);
+    if (forms.length === 0) forms.push({ kind: "text", path: null });
+    if (forms.filter(({ path }) => path === null).length > 1)
+      throw new UsageError("Option --report can give one form only to standard output: text or json");
     await expectSize(options.get("ram"));
     expectFile(script);
     const rendering = await import("hms/report");
     const folder = mkdtempSync(join(tmpdir(), "hms-run-"));
     try {
-      const stdout = form.kind === "json" && form.path === null ? 2 : "inherit";
+      const stdout = forms.some(({ kind, path }) => kind === "json" && path === null) ? 2 : "inherit";
       const info = await runProgram({ script, args, folder, stdout, options }, rendering, console);
       console.progress("");
       const reports = rendering.readRecordings(folder).map((one) => rendering.makeReport(one));
       if (reports.length === 0)
         console.note(`hms: ${printable(script)} did not open hms: there is nothing to report.`);
-      deliver(form, reports, info, rendering, console);
+      for (const form of forms) deliver(form, reports, info, rendering, console);
       return info.code ?? SIGNAL_CODE + signalNumber(info.signal);
     } finally {
       rmSync(folder, { recursive: true, force: true });

@@ -62,9 +62,9 @@ function movesHome({ flows, traffic }: RecordedRegion): number {
 }
 
 function tooLarge(region: RecordedRegion, recording: Recording): Advice | null {
-  const { evicted, toDevice } = region.traffic;
+  const { evicted, toDevice, toHost } = region.traffic;
   const pages = pagesOf(region);
-  if (evicted < pages || toDevice < pages * ROUNDS_MIN) return null;
+  if (evicted < pages || toDevice < pages * ROUNDS_MIN || evicted * 2 < toHost) return null;
   const name = deviceOf(region, recording);
   const memory = recording.devices.find((device) => device.name === name)?.memoryBytes ?? 0;
   const fits = region.size <= memory;
@@ -118,11 +118,16 @@ function duplicates(region: RecordedRegion, recording: Recording): Advice | null
   const pages = pagesOf(region);
   if (duplicated < pages * ROUNDS_MIN || duplicated < FAULTS_MIN) return null;
   const name = deviceOf(region, recording);
+  // What was evicted and is in no region's count were duplicates.
+  const homes = recording.regions.reduce((sum, { traffic }) => sum + traffic.evicted, 0);
+  const crowded = recording.statistics.evicted > homes;
+  const memory = recording.devices.find((device) => device.name === name)?.memoryBytes ?? 0;
+  const room = crowded ? `, or ${name} had no room left for it (${size(memory)})` : "";
   return {
     region: region.name,
     kind: "duplicates",
-    what: `${region.name} was duplicated for ${name} ${times(duplicated / pages)} over: it was written, or evicted, in between.`,
-    remedy: "do not advise `read-mostly` for what is written often; write it in one pass",
+    what: `${region.name} (${size(region.size)}) was copied to ${name} ${times(duplicated / pages)} over: in between it was written by the CPU${room}.`,
+    remedy: `${crowded ? `give ${name} more memory, so that copies can stay; ` : ""}write it rarely and in one pass; \`read-mostly\` does not pay for what is written often`,
     pages: duplicated,
   };
 }

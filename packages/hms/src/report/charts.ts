@@ -120,10 +120,9 @@ function seriesSvg(
   return `${filled}<path class="line ${look}" d="${line}"/>`;
 }
 
-function limitSvg({ name, value, look }: Limit, y: (value: number) => number): string {
+function limitSvg({ value, look }: Limit, y: (value: number) => number): string {
   const at = round(y(value));
-  const right = FRAME.width - FRAME.right;
-  return `<line class="limit ${look}" x1="${FRAME.left}" x2="${right}" y1="${at}" y2="${at}"/><text class="limit-name" x="${right - 4}" y="${round(y(value) + 12)}" text-anchor="end">${escapeMarkup(name)}</text>`;
+  return `<line class="limit ${look}" x1="${FRAME.left}" x2="${FRAME.width - FRAME.right}" y1="${at}" y2="${at}"/>`;
 }
 
 /** The scale of time below all charts. */

@@ -2,10 +2,10 @@ import { type Chart, chartSvg, round, type Span, timeAxisSvg, xOf } from "./char
 import { escapeMarkup } from "./clean.ts";
 import { count, counted, duration, PAGE_BYTES, pagesSize, size } from "./format.ts";
 import { SCRIPT, STYLE } from "./page-parts.ts";
-import type { Recording, TimelineSample } from "./recording.ts";
+import { type Recording, type TimelineSample, WITH_COPIES } from "./recording.ts";
 import { causeText, movedPages, type Report, type RunInfo } from "./report.ts";
 import { columnsOf, mapSvg, thinned } from "./residency-map.ts";
-import { endText } from "./text.ts";
+import { endText, sentence } from "./text.ts";
 
 /** Regions whose residency is drawn. */
 const MAPS_MAX = 12;
@@ -37,7 +37,7 @@ function reportHtml(report: Report, run: RunInfo, number: number): string {
 }
 
 function tilesHtml(report: Report, run: RunInfo): string {
-  const { cpuFaults, deviceFaults, movedToDevice, movedToHost, evicted, swappedOut, swappedIn } =
+  const { cpuFaults, deviceFaults, movedToDevice, movedToHost, evicted, duplicated, swappedOut, swappedIn } =
     report.statistics;
   const tiles: [title: string, value: string, note: string][] = [
     ["Time", duration(run.wallNs), `hms open for ${duration(report.openNs)}`],
@@ -47,8 +47,13 @@ function tilesHtml(report: Report, run: RunInfo): string {
       `CPU ${duration(report.cpuWaitNs)} · devices ${duration(report.deviceWaitNs)}`,
     ],
     ["Faults", count(cpuFaults + deviceFaults), `CPU ${count(cpuFaults)} · devices ${count(deviceFaults)}`],
-    ["To devices", pagesSize(movedToDevice), counted(movedToDevice, "page")],
-    ["Home from devices", pagesSize(movedToHost), `${pagesSize(evicted)} of it evicted`],
+    [
+      "To devices",
+      pagesSize(movedToDevice),
+      duplicated === 0 ? counted(movedToDevice, "page") : `and ${pagesSize(duplicated)} of copies`,
+    ],
+    ["Home from devices", pagesSize(movedToHost), counted(movedToHost, "page")],
+    ["Evicted", pagesSize(evicted), evicted === 0 ? "devices had room" : "no room on the device"],
     ...(swappedOut + swappedIn === 0
       ? []
       : [["Disk", pagesSize(swappedOut), `and ${pagesSize(swappedIn)} back`] as [string, string, string]]),
@@ -76,7 +81,10 @@ function adviceHtml({ advice }: Report): string {
   if (advice.length === 0)
     return '<h2>Advice</h2><p class="none">None: no region moved more than its use needs.</p>';
   const items = advice
-    .map(({ what, remedy }) => `<li><p>${code(what)}</p><p class="remedy">${code(`${remedy}.`)}</p></li>`)
+    .map(
+      ({ what, remedy }) =>
+        `<li><p>${code(what)}</p><p class="remedy">${code(`${sentence(remedy)}.`)}</p></li>`,
+    )
     .join("");
   return `<h2>Advice</h2><ol class="advice">${items}</ol>`;
 }
@@ -103,6 +111,7 @@ function looksOf({ places, devices }: Recording): Look[] {
 }
 
 function lookOf(place: string, devices: readonly string[]): string {
+  if (place.endsWith(WITH_COPIES)) return "copied";
   const device = devices.indexOf(place);
   if (device >= 0) return `device${device % DEVICE_LOOKS}`;
   return ["host", "swap", "file", "lost"].find((known) => known === place) ?? "other";

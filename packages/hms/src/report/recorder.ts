@@ -70,8 +70,7 @@ export class ContextRecorder {
     const names = this.#devices.map(({ name }) => name);
     this.#ledger = new Ledger(names);
     this.#strips = new Strips(this.#link, names);
-    this.#look(REGIONS_LISTED);
-    this.#opened = sync.context.timeline({ context }).samples[0]?.when ?? 0;
+    this.#opened = this.#hostTime();
   }
 
   /** Looks on until it is told to stop, or there is nothing to look at any more. */
@@ -164,7 +163,7 @@ export class ContextRecorder {
       ramBytes,
       devices,
       statistics: sync.context.statistics({ context }).statistics,
-      timeline: samples,
+      timeline: samples.filter(({ when }) => when >= this.#opened),
       regions,
       regionsTotal: this.#ledger.total,
       places: this.#strips.places,

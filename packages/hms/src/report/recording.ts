@@ -100,6 +100,8 @@ export interface Recording {
 export const CELLS_MAX = 64;
 /** The letter of pages that were never touched. */
 export const UNTOUCHED = ".";
+/** What the name of a place ends in when there are read-only duplicates elsewhere. */
+export const WITH_COPIES = ", with copies elsewhere";
 const FIRST_LETTER = 48;
 
 /** The letter for the place with a number. */

@@ -1,6 +1,8 @@
 import type { CoreRegistry, TypeValue } from "@hms/uabi";
 import type { Link } from "../link.ts";
-import { CELLS_MAX, type ListedRegion, letterOf, UNTOUCHED } from "./recording.ts";
+import { CELLS_MAX, type ListedRegion, letterOf, UNTOUCHED, WITH_COPIES } from "./recording.ts";
+
+type Run = ReturnType<Link["sync"]["region"]["residency"]>["runs"][number];
 
 const PAGE_BYTES = 4096;
 const RUNS_A_CALL = 4096;
@@ -35,7 +37,7 @@ export class Strips {
       const numbers = answer.places.map((name) => this.#number(name));
       for (const run of answer.runs) {
         const untouched = run.state === "empty" || run.state === "unmapped";
-        const place = run.state === "lost" ? this.#number("lost") : (numbers[run.place] ?? 0);
+        const place = this.#placeOf(run, answer.places, numbers);
         if (!untouched) spread(counts, run.first - start, run.count, pages / cells, place);
       }
       if (answer.next === undefined) break;
@@ -55,6 +57,12 @@ export class Strips {
       if (this.#link.over) throw error;
       return null;
     }
+  }
+
+  #placeOf({ state, place }: Run, names: readonly string[], numbers: readonly number[]): number {
+    if (state === "lost") return this.#number("lost");
+    if (state === "duplicated") return this.#number(`${names[place] ?? ""}${WITH_COPIES}`);
+    return numbers[place] ?? 0;
   }
 
   #number(name: string): number {

@@ -195,7 +195,8 @@ function adviceLines({ advice, regions }: Report, pen: Pen): string[] {
   return [title, ...lines];
 }
 
-function sentence(text: string): string {
+/** With a capital letter. */
+export function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
