@@ -67,7 +67,8 @@ export function readMentions(
   const code = stripped(text);
   const tree = parser.parse(code);
   try {
-    const definedHere = definitionOf(tree.rootNode, name);
+    // A header's stub is for those that do without; a file's stub under #ifdef too: their other mentions mean the export.
+    const definedHere = header ? null : definitionOf(tree.rootNode, name);
     const mentions: Mention[] = [];
     const visit = (node: Node): void => {
       if (!node.text.includes(name)) return;
@@ -131,7 +132,7 @@ function definitionOf(root: Node, name: string): string | null {
           found = isStatic ? "a static of its own" : "another definition";
       return;
     }
-    if (/^(translation_unit|preproc_|linkage_|declaration_list|ERROR)/.test(node.type))
+    if (/^(translation_unit|linkage_|declaration_list|ERROR)/.test(node.type))
       for (const child of node.namedChildren) visit(child, depth + 1);
   };
   visit(root, 0);
