@@ -24,14 +24,14 @@ export { indexMaintainers, maintainersOf, subsystemFilter } from "./exports/subs
 export type { Tree as KernelTree } from "./exports/tree/open.ts";
 export { type Violation, violationsOf } from "./exports/violations.ts";
 export { explainSymbol } from "./exports/why.ts";
-export { type BaselineComparison, compareWithBaseline, readBaseline } from "./typescript/baseline.ts";
 export {
-  isPackageWorkspace,
-  type LintPackagesOptions,
-  lintPackages,
-  type PackageExport,
-  type PackagesReport,
-} from "./typescript/lint-packages.ts";
+  type BaselineComparison,
+  compareWithBaseline,
+  packagesBaseline,
+  readBaseline,
+} from "./typescript/baseline.ts";
+export { isPackageWorkspace, lintPackages } from "./typescript/lazy.ts";
+export type { LintPackagesOptions, PackageExport, PackagesReport } from "./typescript/report.ts";
 export {
   type PackagesTextOptions,
   packagesJson,

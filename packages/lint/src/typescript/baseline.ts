@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { HmsError } from "@hms/topology";
-import type { PackageExport, PackagesReport } from "./lint-packages.ts";
+import type { PackageExport, PackagesReport } from "./report.ts";
 
 const FORMAT = "hms-exports-baseline-1";
 

@@ -6,19 +6,17 @@ import { test } from "node:test";
 import { HmsError } from "@hms/topology";
 import { scratchFolder } from "../testing/header-trees.ts";
 import { compareWithBaseline, readBaseline } from "./baseline.ts";
-import { lintPackages, type PackagesReport } from "./lint-packages.ts";
+import { takeCensus } from "./lint-packages.ts";
+import type { LintPackagesOptions, PackagesReport } from "./report.ts";
 import { packagesJson, packagesSarif, packagesText } from "./write.ts";
 
 const manifest = (name: string, more: object = { exports: { ".": "./src/mod.ts" } }): string =>
   JSON.stringify({ name, ...more });
 const ROOT = { "package.json": JSON.stringify({ name: "root", workspaces: ["packages/*"] }) };
 
-function lint(
-  files: Readonly<Record<string, string>>,
-  options: Parameters<typeof lintPackages>[1] = {},
-): PackagesReport {
+function lint(files: Readonly<Record<string, string>>, options: LintPackagesOptions = {}): PackagesReport {
   using scratch = scratchFolder({ ...ROOT, ...files });
-  return lintPackages(scratch.path, { history: false, ...options });
+  return takeCensus(scratch.path, { history: false, ...options });
 }
 
 function classes(report: PackagesReport, of = "@x/a"): Record<string, string> {
@@ -173,7 +171,7 @@ test("births come from tags; what stays unused for longer than the window is ove
   scratch.write({
     "packages/a/src/mod.ts": "export const old = 1; export const newer = 2; export const today = 3;",
   });
-  const report = lintPackages(scratch.path);
+  const report = takeCensus(scratch.path, {});
   assert.deepEqual(report.releases, ["v1", "v2"]);
   assert.deepEqual(
     report.exports
@@ -185,7 +183,7 @@ test("births come from tags; what stays unused for longer than the window is ove
       ["today", null, false],
     ],
   );
-  const patient = lintPackages(scratch.path, { window: 2 });
+  const patient = takeCensus(scratch.path, { window: 2 });
   assert.ok(patient.exports.every(({ overdue }) => !overdue));
   assert.match(
     packagesText(report, compareWithBaseline(report, []), { colour: false, why: null }),
@@ -232,11 +230,11 @@ test("a baseline holds back entries with a reason and an owner, and says which c
 test("odd workspaces", () => {
   using nothing = scratchFolder({ "README.md": "" });
   assert.throws(
-    () => lintPackages(nothing.path),
+    () => takeCensus(nothing.path, {}),
     (error) => HmsError.is(error) && error.code === "NO_WORKSPACE",
   );
   assert.throws(
-    () => lintPackages(join(nothing.path, "none")),
+    () => takeCensus(join(nothing.path, "none"), {}),
     (error) => HmsError.is(error) && error.code === "INPUT_NOT_FOUND",
   );
   using outside = scratchFolder({ "secret.ts": "export const secret = 1;" });
@@ -251,7 +249,7 @@ test("odd workspaces", () => {
     "packages/broken/package.json": "{",
   });
   symlinkSync(join(outside.path, "secret.ts"), join(scratch.path, "link.ts"));
-  const report = lintPackages(scratch.path, { history: false });
+  const report = takeCensus(scratch.path, { history: false });
   assert.deepEqual(report.exports.map(({ subpath, name }) => `${subpath} ${name}`).toSorted(), [
     ". café",
     ". looped",

@@ -1,88 +1,17 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import ts from "typescript";
 import { type Births, birthsOf } from "./births.ts";
 import { folderFiles, type WorkspaceFiles } from "./files.ts";
 import { type Package, packagesOf } from "./packages.ts";
 import { type Code, codeOf, codePaths } from "./program.ts";
+import type { LintPackagesOptions, Mention, PackageClass, PackageExport, PackagesReport } from "./report.ts";
 import { resolved, signatureSymbols } from "./signatures.ts";
 import { type Use, usesOf, usesOfExamples } from "./uses.ts";
-
-/**
- * Who uses an export of a package, best first: code of another package or of the workspace itself; only the signature of
- * something that is used; tests, benchmarks and examples only; nobody; or someone takes the whole module, and which of
- * its names cannot be told.
- */
-export const PACKAGE_CLASSES = ["package", "signature", "tests", "undetermined", "nobody"] as const;
-export type PackageClass = (typeof PACKAGE_CLASSES)[number];
-
-/** A place that names an export. */
-export interface Mention {
-  readonly path: string;
-  readonly line: number;
-  readonly how: "code" | "test" | "example" | "whole module" | "signature";
-  /** The export whose signature it is, of a signature. */
-  readonly of: string | null;
-}
-
-export interface PackageExport {
-  readonly package: string;
-  /** `.` or `./lazy`. */
-  readonly subpath: string;
-  readonly name: string;
-  readonly kind: "value" | "type";
-  readonly path: string;
-  readonly line: number;
-  readonly class: PackageClass;
-  readonly mentions: readonly Mention[];
-  /** The tag that brought it, null if no release has it yet. */
-  readonly born: string | null;
-  /** Released, and unused for longer than the window: consume or revert. */
-  readonly overdue: boolean;
-}
-
-export interface PackagesReport {
-  readonly root: string;
-  readonly packages: readonly { readonly name: string; readonly folder: string; readonly exports: number }[];
-  readonly releases: readonly string[];
-  readonly exports: readonly PackageExport[];
-  /** What could not be followed, and why. */
-  readonly notes: readonly string[];
-}
-
-export interface LintPackagesOptions {
-  /** Releases after the one that brings an export in which it may stay unused: 1 when left out. */
-  readonly window?: number;
-  /** Whether to read the tags of the repository: true when left out. */
-  readonly history?: boolean;
-  readonly onProgress?: (text: string) => void;
-}
 
 const TEST_PATH =
   /(^|\/)(tests?|__tests__|examples?|demos?|bench(marks?)?|docs?|e2e|spec|fixtures|testing)\/|\.(test|spec|bench)\.[cm]?[jt]sx?$/;
 
-/** Whether a folder holds a workspace of packages, and no kernel. */
-export function isPackageWorkspace(folder: string): boolean {
-  return existsSync(join(folder, "package.json")) && !existsSync(join(folder, "Kbuild"));
-}
-
-/**
- * Finds out who uses each export of each package of a workspace.
- *
- * @throws HmsError `INPUT_NOT_FOUND`, `NO_WORKSPACE` or `TOO_MANY_FILES`.
- * @example
- * ```ts
- * import { mkdtempSync, writeFileSync } from "node:fs";
- * import { tmpdir } from "node:os";
- * import { join } from "node:path";
- * import { lintPackages } from "@hms/lint";
- * const folder = mkdtempSync(join(tmpdir(), "workspace-"));
- * writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "alone", exports: "./mod.ts" }));
- * writeFileSync(join(folder, "mod.ts"), "export const lonely = 1;");
- * console.log(lintPackages(folder).exports[0]?.class); // nobody
- * ```
- */
-export function lintPackages(root: string, options: LintPackagesOptions = {}): PackagesReport {
+/** As lintPackages() of ./lazy.ts. */
+export function takeCensus(root: string, options: LintPackagesOptions): PackagesReport {
   const tell = options.onProgress ?? (() => {});
   tell(`Reading ${root}`);
   const files = folderFiles(root);

@@ -1,5 +1,5 @@
 import type { BaselineComparison } from "./baseline.ts";
-import { type Mention, PACKAGE_CLASSES, type PackageExport, type PackagesReport } from "./lint-packages.ts";
+import { type Mention, PACKAGE_CLASSES, type PackageExport, type PackagesReport } from "./report.ts";
 
 export interface PackagesTextOptions {
   readonly colour: boolean;

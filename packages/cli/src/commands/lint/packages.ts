@@ -17,7 +17,7 @@ export async function runPackages(options: Options, folder: string, console: Con
     throw new UsageError(`Option --${other} is for a kernel tree, but ${folder} is a workspace of packages`);
   const window = windowOf(options);
   const lint = await import("@hms/lint");
-  const report = lint.lintPackages(folder, {
+  const report = await lint.lintPackages(folder, {
     ...(window === undefined ? {} : { window }),
     onProgress: (text) => console.progress(printable(text).slice(0, console.width)),
   });
