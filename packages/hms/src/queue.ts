@@ -150,12 +150,13 @@ export class Queue implements Disposable {
   ): Promise<RunResult> {
     try {
       this.#expectOpen("Running a kernel on");
+      expectWanted(options.signal);
       const request = this.#request(kernel, args, options);
       if (this.#behind === null && !(request instanceof Promise)) {
         const id = this.#client.submit(request);
         if (id !== -EAGAIN) return this.#ended(id, options.signal);
       }
-      return this.#follow(async () => this.#admit(await request), options.signal);
+      return this.#follow(async () => this.#admit(await request, options.signal), options.signal);
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -178,9 +179,15 @@ export class Queue implements Disposable {
    * console.log(results.length, x.view[999]); // 3 6
    * ```
    */
-  async submit(batch: readonly Work[]): Promise<RunResult[]> {
+  async submit<const B extends readonly Arguments[]>(
+    batch: {
+      readonly [I in keyof B]: Work<B[I]>;
+    },
+  ): Promise<RunResult[]> {
     this.#expectOpen("Submitting to");
-    const requests = batch.map(({ kernel, args, ...options }) => this.#request(kernel, args, options));
+    const requests = (batch as readonly Work<never>[]).map(({ kernel, args, ...options }) =>
+      this.#request(kernel, args, options),
+    );
     const ready = this.#behind === null && requests.every((request) => !(request instanceof Promise));
     const ends = ready
       ? await this.#submitAll(requests as Request[])
@@ -210,7 +217,7 @@ export class Queue implements Disposable {
           break;
         }
         tellEnds();
-        await this.#client.room();
+        if (this.#client.inFlight >= this.depth) await this.#client.room();
         this.#expectOpen("Submitting to");
       }
     }
@@ -241,12 +248,13 @@ export class Queue implements Disposable {
   }
 
   /** Waits for room. */
-  async #admit(request: Request): Promise<number> {
+  async #admit(request: Request, signal: AbortSignal | undefined): Promise<number> {
     for (;;) {
       this.#expectOpen("Submitting to");
+      expectWanted(signal);
       const id = this.#client.submit(request);
       if (id !== -EAGAIN) return id;
-      await this.#client.room();
+      if (this.#client.inFlight >= this.depth) await this.#client.room();
     }
   }
 
@@ -376,6 +384,7 @@ export class Queue implements Disposable {
   async stop(options: { readonly drain?: boolean } = {}): Promise<number> {
     this.#expectOpen("Stopping");
     const drain = options.drain ?? false;
+    while (drain && this.#behind !== null) await this.#behind;
     return (await this.#link.async.queue.stop({ queue: this.id, drain })).cancelled;
   }
 
@@ -435,6 +444,16 @@ export class Queue implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** Throws REQUEST_CANCELED (ECANCELED) for a request that was cancelled before it was submitted. */
+function expectWanted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new HmsError(
+    "REQUEST_CANCELED",
+    "ECANCELED",
+    "Running a kernel failed: it was cancelled before it was submitted.",
+  );
 }
 
 function resultOf(queue: number, completion: Completion): RunResult {

@@ -12,7 +12,7 @@ export { LinuxSpace, type LinuxSpaceOptions, type MapOptions } from "./space.ts"
 export { CpuOf, gettid, setAffinity, threadAddress } from "./sys/cpu.ts";
 export { type PeerCredentials, peerCredentials } from "./sys/credentials.ts";
 export { dieLoudly } from "./sys/fatal.ts";
-export { bufferAt, detach, Mapping } from "./sys/memory.ts";
+export { addressOf, bufferAt, detach, Mapping } from "./sys/memory.ts";
 export type { Address, ByteCount } from "./sys/units.ts";
 export { EventFd } from "./sys/wait.ts";
 export { HANG_SECONDS, newHeartbeat, Watchdog } from "./watchdog.ts";

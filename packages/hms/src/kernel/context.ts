@@ -14,8 +14,8 @@ type Closed = Output<CoreRegistry, "context", "close">;
 /** Regions that were destroyed and are still listed. */
 export const GONE_MAX = 1024;
 const REGIONS_DEFAULT = 256;
-/** How long queues have to let go of what they reach. Nanoseconds. */
-const DEVICES_GRACE = 5e9;
+/** How long devices have to end what they are doing. Nanoseconds. */
+const DEVICES_GRACE = 30e9;
 
 export function contextHandlers(kernel: Kernel): ContextHandlers {
   return {
@@ -143,8 +143,9 @@ function* closing(kernel: Kernel, peer: Peer, force: boolean, later: Later<Close
   }
   const host = kernel.open;
   for (const [, { context }] of [...kernel.handles.entries("device")]) context.close();
+  for (const { accel } of kernel.machines) accel.shutDown();
   const until = host.now() + DEVICES_GRACE;
-  while (host.now() < until && kernel.machines.some(({ accel }) => accel.status().queues > 0)) yield;
+  while (host.now() < until && kernel.machines.some(({ accel }) => !accel.down)) yield;
   try {
     for (const { accel } of kernel.machines) accel.close();
     // What queues wrote until they ended.

@@ -1,5 +1,5 @@
-import { AccelDriver } from "@hms/driver-accel";
-import type { LinuxHost } from "@hms/host-linux";
+import { AccelDriver, type Platform } from "@hms/driver-accel";
+import { addressOf, type LinuxHost } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import { parseSize } from "../size.ts";
 import type { Machine } from "./objects.ts";
@@ -62,13 +62,22 @@ function makeMachine(host: LinuxHost, spec: string, wakeFd: number, others: read
   const queuesMax = queues === undefined ? undefined : Number(queues);
   if (queuesMax !== undefined && !(Number.isInteger(queuesMax) && queuesMax >= 1 && queuesMax <= 4096))
     refuse(spec, `queues must be 1 to 4096, not ${queues}`);
-  const accel = new AccelDriver(host.core, host, {
+  const accel = new AccelDriver(host.core, platformOf(host), {
     name,
     memoryBytes: memory === undefined ? ACCEL_MEMORY_DEFAULT : parseSize(memory, `the memory of ${name}`),
     wakeFd,
     ...(queuesMax === undefined ? {} : { queuesMax }),
   });
   return { name, driver, accel, usedBytesMax: 0 };
+}
+
+/** What the driver asks of the host. */
+function platformOf(host: LinuxHost): Platform {
+  return {
+    back: (memory) => host.back(memory),
+    openWindow: (options) => host.openWindow(options),
+    addressOf,
+  };
 }
 
 function freeName(driver: string, others: readonly Machine[]): string {

@@ -148,6 +148,11 @@ export function bufferAt(address: Address, bytes: ByteCount): ArrayBuffer {
   return koffi.view(address, bytes);
 }
 
+/** Address of a buffer's first byte. The buffer must live as long as the address is used. */
+export function addressOf(buffer: ArrayBufferLike): Address {
+  return Number(koffi.address(buffer));
+}
+
 /** `_SC_PAGESIZE` of glibc and musl. */
 const SC_PAGESIZE = 30;
 const sysconf: (name: number) => number = library.func("int64_t sysconf(int)");

@@ -18,7 +18,7 @@ import { orThrow } from "./errno.ts";
 import * as libc from "./libc.ts";
 import { type Address, type ByteCount, HUGE_BYTES, PAGE_BYTES } from "./units.ts";
 
-export { bufferAt, memmove } from "./libc.ts";
+export { addressOf, bufferAt, memmove } from "./libc.ts";
 
 /** Longest name that the kernel takes for a mapping, in bytes. */
 export const MAPPING_NAME_MAX = 79;

@@ -1,0 +1,186 @@
+// Queues of a device as programs use them: order, room, errors, ends, WebAssembly.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type IndexRange, open } from "hms";
+import { scaleModule } from "../packages/drivers/accel/src/testing/wasm-module.ts";
+import { errorOf, skip, small } from "./support/hms-lab.ts";
+
+const addOne = ({ x }: { x: Float64Array }, { first, end }: IndexRange): void => {
+  for (let i = first; i < end; i++) x[i] = (x[i] as number) + 1;
+};
+/** Takes years: cancelled between two parts of its range. */
+const years = ({ x }: { x: Float64Array }, { first, end }: IndexRange): void => {
+  for (let i = first; i < end; i++) x[1] = i;
+};
+const forYears = { range: { first: 0, end: 2 ** 50 } };
+
+describe("a queue", { skip }, () => {
+  test("runs requests in order, whether their kernels are there yet or not", async () => {
+    using hms = await open(small);
+    const x = hms.space.alloc(Float64Array, 100);
+    const queue = hms.device("accel0").queue({ depth: 4 });
+    // y = ((0 + 1) * 2 + 1) * 2 …: any other order gives another number. The queue is full most of the time.
+    const twice = ({ x }: { x: Float64Array }, { first, end }: IndexRange): void => {
+      for (let i = first; i < end; i++) x[i] = (x[i] as number) * 2;
+    };
+    const all = Array.from({ length: 40 }, (_, i) =>
+      queue.run(i % 2 === 0 ? addOne : twice, { x: x.update() }),
+    );
+    const results = await Promise.all(all);
+    assert.deepEqual(
+      results.map(({ request }) => request),
+      results.map((_, i) => i),
+    );
+    let expected = 0;
+    for (let i = 0; i < 20; i++) expected = (expected + 1) * 2;
+    assert.equal(x.view[99], expected);
+    assert.equal(queue.inFlight, 0);
+    const { completed, failed } = queue.statistics();
+    assert.deepEqual([completed, failed], [40, 0]);
+  });
+
+  test("takes many small requests at once", async () => {
+    using hms = await open(small);
+    const x = hms.space.alloc(Float64Array, 1);
+    const queue = hms.device("accel0").queue({ depth: 1024 });
+    const one = { kernel: addOne, args: { x: x.update() } };
+    for (let i = 0; i < 4; i++) await queue.submit(Array.from({ length: 5000 }, () => one));
+    assert.equal(x.view[0], 20_000);
+  });
+
+  test("names what a request failed of, and goes on", async () => {
+    using hms = await open(small);
+    const x = hms.space.alloc(Float64Array, 1000);
+    const queue = hms.device("accel0").queue();
+    const failing = ({ x }: { x: Float64Array }): void => {
+      x[0] = 1;
+      throw new TypeError("no such luck");
+    };
+    const error = await errorOf(() => queue.run(failing, { x: x.update() }));
+    assert.equal(error.code, "KERNEL_FAILED");
+    assert.match(error.message, /^Request 0 of queue \d+ failed: .*no such luck/);
+    const batch = [addOne, failing, addOne].map((kernel) => ({ kernel, args: { x: x.update() } }));
+    assert.match((await errorOf(() => queue.submit(batch))).message, /^Request 2 /);
+    assert.equal(x.view[1], 2);
+    const undefinedName = ({ x }: { x: Float64Array }): void => void x.fill(outside);
+    const outside = 5;
+    assert.match(
+      (await errorOf(() => queue.run(undefinedName, { x: x.update() }))).message,
+      /outside is not defined/,
+    );
+    await queue.run(addOne, { x: x.update() });
+    assert.equal(x.view[1], 3);
+    const { failed } = queue.statistics();
+    assert.equal(failed, 3);
+  });
+
+  test("cancels by a signal", async () => {
+    using hms = await open(small);
+    const x = hms.space.alloc(Float64Array, 10);
+    const queue = hms.device("accel0").queue();
+    const one = new AbortController();
+    const two = new AbortController();
+    const running = queue.run(years, { x: x.update() }, { ...forYears, signal: one.signal });
+    const waiting = queue.run(addOne, { x: x.update() }, { signal: two.signal });
+    const last = queue.run(addOne, { x: x.update() });
+    running.catch(() => undefined);
+    waiting.catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    two.abort();
+    one.abort();
+    assert.equal((await errorOf(() => waiting)).code, "REQUEST_CANCELED");
+    assert.equal((await errorOf(() => running)).errno, "ECANCELED");
+    await last;
+    assert.equal(x.view[0], 1);
+  });
+
+  test("stops, starts again, drains, and dies alone", async () => {
+    using hms = await open(small);
+    const x = hms.space.alloc(Float64Array, 10);
+    const device = hms.device("accel0");
+    const queue = device.queue();
+    const other = device.queue();
+    void queue.run(addOne, { x: x.update() });
+    assert.equal(await queue.stop({ drain: true }), 0);
+    assert.equal(queue.state, "init");
+    assert.equal(x.view[0], 1);
+    assert.equal((await errorOf(() => queue.run(addOne, { x: x.update() }))).code, "QUEUE_NOT_STARTED");
+    queue.start();
+    assert.equal((await errorOf(() => queue.start())).errno, "EINVAL");
+    await queue.run(addOne, { x: x.update() });
+    await queue.run(years, { x: x.update() }, { range: { first: 0, end: 1 } });
+    const busy = queue.run(years, { x: x.update() }, forYears);
+    busy.catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    queue.reset();
+    assert.equal((await errorOf(() => busy)).code, "QUEUE_RESET");
+    assert.equal(queue.state, "zombie");
+    assert.equal((await errorOf(() => queue.run(addOne, { x: x.update() }))).code, "QUEUE_DEAD");
+    await other.run(addOne, { x: x.update() });
+    await other.drain();
+    assert.equal(x.view[0], 3);
+  });
+
+  test("works on while its regions go", async () => {
+    using hms = await open(small);
+    const queue = hms.device("accel0").queue();
+    for (let round = 0; round < 20; round++) {
+      const x = hms.space.alloc(Float64Array, 200_000);
+      const run = queue.run(addOne, { x: x.update() });
+      if (round % 2 === 0) await run;
+      x.free();
+      await run.catch(() => undefined);
+    }
+    const x = hms.space.alloc(Float64Array, 10);
+    await queue.run(addOne, { x: x.update() });
+    assert.equal(x.view[9], 1);
+  });
+
+  test("runs WebAssembly on regions", async () => {
+    using hms = await open(small);
+    const x = hms.space.alloc(Float64Array, 100_000);
+    for (let i = 0; i < x.length; i++) x.view[i] = i;
+    const device = hms.device("accel0");
+    const program = await device.load({ wasm: scaleModule({ initial: 17 }) }, { name: "scale" });
+    assert.ok(program.kernels.includes("scale"));
+    const queue = device.queue();
+    await queue.run(program.kernel("scale"), { x: x.update(), a: 3 });
+    assert.equal(x.view[99_999], 299_997);
+    const crash = await errorOf(() => queue.run(program.kernel("crash"), { x: x.update(), a: 3 }));
+    assert.equal(crash.code, "KERNEL_FAILED");
+    await queue.run(program.kernel("scale"), { x: x.update(), a: 2 });
+    assert.equal(x.view[99_999], 599_994);
+  });
+
+  test("refuses programs that are none", async () => {
+    using hms = await open(small);
+    const device = hms.device("accel0");
+    const codes = async (run: () => unknown): Promise<string> => (await errorOf(run)).code;
+    assert.ok(await codes(() => device.load({ text: "this is no module (" })));
+    assert.ok(await codes(() => device.load({ url: new URL("file:///no/such/module.js") })));
+    assert.equal(await codes(() => device.load({ wasm: new Uint8Array([1, 2, 3]) })), "BAD_PROGRAM");
+    assert.equal(
+      await codes(() => device.load({ text: "export const a = 1;" }, { kernels: ["sum"] })),
+      "NO_SUCH_KERNEL",
+    );
+    const program = await device.load({ text: "export function sum() {}" });
+    const queue = device.queue();
+    assert.equal(await codes(() => queue.run(program.kernel("product"), {})), "NO_SUCH_KERNEL");
+    await queue.run(program.kernel("sum"), {});
+    program.unload();
+    assert.equal(await codes(() => device.control({ command: "dance" })), "UNKNOWN_COMMAND");
+  });
+
+  test("there are as many as the device has", async () => {
+    using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB,queues=2"] });
+    const device = hms.device("accel0");
+    const first = device.queue();
+    device.queue();
+    assert.equal(device.attributes.instances, 0);
+    assert.equal((await errorOf(() => device.queue())).code, "NO_INSTANCES");
+    first.close();
+    for (let i = 0; i < 100 && device.attributes.instances === 0; i++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    device.queue();
+  });
+});
