@@ -7,7 +7,7 @@ import { root } from "./support/hms.ts";
 
 test("the README shows what its commands really write (node tools/readme.ts)", () => {
   const text = readFileSync(join(root, "README.md"), "utf8");
-  assert.ok(text.includes("npm install && npx hms topo\n") && text.includes("npm install && npm test\n"));
+  assert.ok(text.includes("npm install && npm run demo\n") && text.includes("npm install && npm test\n"));
   assert.equal(withRealOutput(text), text);
 });
 

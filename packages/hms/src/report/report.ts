@@ -116,7 +116,8 @@ function cleaned(recording: Recording): Recording {
 /** Flows by where they went, the most pages first. */
 export function waysOf(flows: readonly Flow[]): Way[] {
   const ways = new Map<string, { from: string; to: string; causes: Map<string, WayCause> }>();
-  for (const { from, to, cause, duplicate, pages, moves } of flows) {
+  for (const { from: place, to, cause, duplicate, pages, moves } of flows) {
+    const from = place === "nowhere" ? "first touch" : place;
     const key = `${from}\n${to}`;
     const way = ways.get(key) ?? { from, to, causes: new Map<string, WayCause>() };
     ways.set(key, way);
