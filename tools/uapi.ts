@@ -111,10 +111,15 @@ function write(by: readonly Values[]): string {
     );
   }
   for (const { name, type, fields } of structs) {
-    lines.push("", `/** \`${type}\` */`, `export const ${name} = {`);
-    for (const field of ["bytes", ...Object.keys(fields)])
-      lines.push(`  ${field}: ${need(`${name}.${field}`, by)},`);
-    lines.push("} as const;");
+    const values = ["bytes", ...Object.keys(fields)].map(
+      (field) => [field, need(`${name}.${field}`, by)] as const,
+    );
+    // What depends on the architecture has to be said to be a number.
+    const differs = values.some(([, text]) => text.includes("?"));
+    const kind = `: { ${values.map(([field]) => `readonly ${field}: number`).join("; ")} }`;
+    lines.push("", `/** \`${type}\` */`, `export const ${name}${differs ? kind : ""} = {`);
+    for (const [field, text] of values) lines.push(`  ${field}: ${text},`);
+    lines.push(differs ? "};" : "} as const;");
   }
   return `${lines.join("\n")}\n`;
 }

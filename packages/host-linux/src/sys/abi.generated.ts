@@ -319,8 +319,8 @@ export const pmScanArg = {
 } as const;
 
 /** `struct epoll_event` */
-export const epollEvent = {
+export const epollEvent: { readonly bytes: number; readonly events: number; readonly data: number } = {
   bytes: onArm ? 16 : 12,
   events: 0,
   data: onArm ? 8 : 4,
-} as const;
+};
