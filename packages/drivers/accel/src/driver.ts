@@ -448,7 +448,7 @@ export class AccelDriver implements Disposable {
     const culprit = Atomics.load(this.#words, E_RUNNING) - 1;
     const asked = this.#keeper.ending;
     this.#receive();
-    this.#keeper.bury();
+    this.#keeper.bury(this.now());
     for (const view of this.memory.views.values())
       for (const { first, end } of view.windows) view.forget(first, end);
     for (const queue of this.#openQueues()) queue.orphan(queue.number === culprit);

@@ -9,8 +9,9 @@ const LOOK_IDLE: Nanoseconds = 20e6;
 /** How long a thread may take to start, and not look at its messages while it runs no request. Nanoseconds. */
 const START_MAX: Nanoseconds = 30e9;
 const SILENT_MAX: Nanoseconds = 10e9;
-/** Threads in a row that end without having run before the device is given up. */
-const FAILED_STARTS_MAX = 3;
+/** Threads in a row that end by themselves before they have run for so long, before the device is given up. */
+const FAILED_STARTS_MAX = 5;
+const LIVED: Nanoseconds = 1e9;
 
 /** Keeps the device's thread: starts it, sees when it ends or hangs, and starts the next. */
 export class ThreadKeeper {
@@ -70,7 +71,7 @@ export class ThreadKeeper {
     this.#lookedAt = now;
     if (thread.gone()) return true;
     if (thread.running) {
-      this.#failedStarts = 0;
+      if (now - this.#startedAt > LIVED) this.#failedStarts = 0;
       const busy = Atomics.load(this.#words, E_RUNNING) !== 0;
       if (busy || thread.unread === 0) this.#heardAt = now;
       if (now - this.#heardAt > SILENT_MAX) {
@@ -81,15 +82,13 @@ export class ThreadKeeper {
     return false;
   }
 
-  /** After it is gone: no more of it. True when it had run. */
-  bury(): boolean {
-    const ran = this.#thread.hasRun;
+  /** After it is gone: no more of it. */
+  bury(now: Nanoseconds): void {
     this.#thread.close();
-    if (!ran && !this.#thread.ending) this.#failedStarts++;
-    return ran;
+    if (!this.#thread.ending && now - this.#startedAt <= LIVED) this.#failedStarts++;
   }
 
-  /** Starts the next one, unless none of the last came to run: then the device is broken. */
+  /** Starts the next one, unless the last ones ended as soon as they had begun: then the device is broken. */
   restart(now: Nanoseconds): void {
     if (this.#failedStarts >= FAILED_STARTS_MAX) {
       this.broken = true;

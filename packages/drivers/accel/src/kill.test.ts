@@ -116,6 +116,17 @@ test("ending the device again and again, from the first moment on, leaves nothin
   assert.equal((await lab.client.run({ kernel: 0 })).code, 0);
 });
 
+test("a device whose thread never comes up is given up, and says so", { timeout: 60_000 }, async () => {
+  const lab = new Lab({ thread: new URL("data:text/javascript,throw new Error('broken')") });
+  const id = lab.client.submit({ kernel: 0 });
+  await lab.until(() => lab.driver.status().state === "isolated", 30_000);
+  assert.notEqual((await lab.client.completion(id)).code, 0);
+  assert.equal(lab.queue.state, "zombie");
+  assert.throws(() => lab.open(), { errno: "ENXIO" });
+  assert.ok(lab.driver.status().restarts < 10);
+  await lab[Symbol.asyncDispose]();
+});
+
 test("closing while requests run ends them, and the process can end", { timeout: 60_000 }, async () => {
   for (let round = 0; round < 5; round++) {
     const lab = new Lab();
