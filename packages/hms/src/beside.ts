@@ -15,11 +15,13 @@ export const BYTES = 24;
 export const OPEN = 0;
 export const CLOSED = 1;
 
-/** What the kernel thread is started with. */
+/** What the kernel thread is started with, and serves next when it is used again. */
 export interface KernelThreadData {
   readonly meeting: Meeting;
   /** Its sign of life (`newHeartbeat`). */
   readonly heartbeat: Int32Array;
+  /** One word: counts what it has been given to serve. It waits there in between. */
+  readonly given: Int32Array;
 }
 
 /** How a thread finds the kernel thread. It can be posted to any thread of the process. */

@@ -107,31 +107,72 @@ interface KernelThread {
   end(): void;
 }
 
-/** Starts the kernel thread and its watchdog; neither keeps the process running. */
-async function startKernel(watchdogSeconds: number): Promise<KernelThread> {
+/** A kernel thread with its watchdog. */
+interface Threads {
+  readonly kernel: Worker;
+  readonly watchdog: Watchdog;
+  readonly seconds: number;
+  readonly heartbeat: Int32Array;
+  readonly given: Int32Array;
+}
+
+/** Threads that have nothing to serve: the next hms gets them. */
+let idle: Threads | null = null;
+
+/** Starts a kernel thread and its watchdog, or has those of an hms that is closed serve again. */
+async function startKernel(seconds: number): Promise<KernelThread> {
   const bell = EventFd.create();
   const words = new SharedArrayBuffer(BYTES);
   const meeting: Meeting = { words, channel: `hms-${randomUUID()}`, wakeFd: bell.fd };
-  const heartbeat = newHeartbeat();
-  const data: KernelThreadData = { meeting, heartbeat };
-  const kernel = new Worker(moduleBeside("kernel/thread"), { workerData: data, name: "hms kernel" });
+  let threads: Threads;
   try {
-    await once(kernel, "message");
+    threads =
+      idle?.seconds === seconds ? await useAgain(meeting, idle) : await startThreads(meeting, seconds);
   } catch (error) {
     bell.close();
     throw new HmsError("NO_KERNEL_THREAD", "EIO", `Starting the kernel thread failed: ${String(error)}`, {
       cause: error,
     });
   }
-  kernel.unref();
-  const watchdog = new Watchdog(heartbeat, { seconds: watchdogSeconds });
   return {
     meeting,
     end() {
-      watchdog.stop();
-      if (waitForEnd(new Int32Array(words))) bell.close();
+      if (!waitForEnd(new Int32Array(words))) return;
+      bell.close();
+      if (idle === null) idle = threads;
+      else endThreads(threads);
     },
   };
+}
+
+/** Neither thread keeps the process running. */
+async function startThreads(meeting: Meeting, seconds: number): Promise<Threads> {
+  const heartbeat = newHeartbeat();
+  const given = new Int32Array(new SharedArrayBuffer(4));
+  const workerData: KernelThreadData = { meeting, heartbeat, given };
+  const kernel = new Worker(moduleBeside("kernel/thread"), { workerData, name: "hms kernel" });
+  await once(kernel, "message");
+  kernel.unref();
+  return { kernel, watchdog: new Watchdog(heartbeat, { seconds }), seconds, heartbeat, given };
+}
+
+async function useAgain(meeting: Meeting, threads: Threads): Promise<Threads> {
+  const { kernel, heartbeat, given } = threads;
+  idle = null;
+  heartbeat.fill(0);
+  kernel.ref();
+  const data: KernelThreadData = { meeting, heartbeat, given };
+  kernel.postMessage(data);
+  Atomics.add(given, 0, 1);
+  Atomics.notify(given, 0);
+  await once(kernel, "message");
+  kernel.unref();
+  return threads;
+}
+
+function endThreads({ kernel, watchdog }: Threads): void {
+  watchdog.stop();
+  void kernel.terminate();
 }
 
 /** Whether the kernel thread has let go of everything. */

@@ -9,7 +9,7 @@ import {
   type LinuxHost,
   type LoopService,
   type MapOptions,
-  Placement,
+  type Placement,
 } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import { CORE, type CoreRegistry, HandleTable, type Peer, RingServer, Service } from "@hms/uabi";
@@ -58,7 +58,7 @@ export class Kernel implements LoopService {
   readonly journal: Journal = new Journal();
   readonly watch: Watch = new Watch(this.journal);
   readonly wake: EventFd;
-  readonly placement: Placement = new Placement();
+  readonly placement: Placement;
   readonly spaces: Set<SpaceEntry> = new Set();
   /** Regions that were destroyed, the oldest first. */
   readonly gone: RegionInfo[] = [];
@@ -75,7 +75,8 @@ export class Kernel implements LoopService {
   #loop: KernelLoop | null = null;
   #ended = false;
 
-  constructor({ meeting, heartbeat }: KernelThreadData) {
+  constructor({ meeting, heartbeat }: KernelThreadData, placement: Placement) {
+    this.placement = placement;
     this.#meeting = meeting;
     this.#heartbeat = heartbeat;
     this.#words = new Int32Array(meeting.words);
