@@ -305,6 +305,26 @@ const has =
   (error: unknown): boolean =>
     HmsError.is(error) && error.code === code;
 
+test("the old kernel's code says who refused a reserved field", {
+  skip: spawnSync("grep", ["--version"]).status === 0 ? false : "grep is not here",
+}, async () => {
+  const header = (last: string): string =>
+    `struct s { int a; int ${last}; };\nstruct t { int a; int ${last}; };\n`;
+  const code =
+    "struct s *p; struct t q;\nint f(void)\n{\n\tif (p->a ||\n\t    p->reserved)\n\t\treturn -22;\n\tq.reserved = 0;\n}\n";
+  using before = scratchFolder({ "include/uapi/linux/x.h": header("reserved"), "drivers/x.c": code });
+  using after = scratchFolder({ "include/uapi/linux/x.h": header("queue") });
+  const { findings } = await lintAbi(before.path, after.path, { sources: true });
+  assert.deepEqual(findings.map(short).toSorted(), [
+    "compatible | reserved-used | struct s: reserved",
+    "risk | reserved-used-without-zero-rule | struct t: reserved",
+  ]);
+  assert.match(
+    findings.find(({ rule }) => rule === "reserved-used")?.message ?? "",
+    /drivers\/x\.c:5: if \(p->a \|\| p->reserved\)/,
+  );
+});
+
 test("odd input is an error in one sentence", async () => {
   using empty = scratchFolder({ README: "no headers here" });
   await assert.rejects(lintAbi(empty.path, empty.path), has("NO_HEADERS"));

@@ -6,12 +6,15 @@ import { type AbiFinding, type AbiRule, VERDICTS, type Verdict } from "./finding
 import { compareGolden } from "./golden.ts";
 import { openHeaders } from "./header-files.ts";
 import { InterfaceReader } from "./interface.ts";
+import { withRefusals } from "./refusals.ts";
 
 export interface LintAbiOptions {
   /** Machines to compare for: `x86_64` and `i386` when left out. */
   readonly architectures?: readonly string[];
   /** The git repository that revisions are of; the current folder when left out. */
   readonly repository?: string;
+  /** Whether to look into the old kernel's code for who refuses reserved fields that are not zero: false when left out. */
+  readonly sources?: boolean;
   /** Told what is being done, now and then. */
   readonly onProgress?: (text: string) => void;
 }
@@ -68,7 +71,12 @@ export async function lintAbi(old: string, now: string, options: LintAbiOptions 
     return compareInterfaces(before, after);
   });
   const architectures = machines.map(({ name }) => name);
-  return { old, new: now, architectures, headers, findings: sorted(mergeMachines(found)) };
+  let findings = mergeMachines(found);
+  if (options.sources === true) {
+    options.onProgress?.(`Looking into the code of ${old}`);
+    findings = withRefusals(findings, old, options.repository ?? ".");
+  }
+  return { old, new: now, architectures, headers, findings: sorted(findings) };
 }
 
 function isGolden(path: string): boolean {

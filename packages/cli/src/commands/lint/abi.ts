@@ -23,6 +23,10 @@ export const lintAbi: Command = {
       value: "FOLDER",
       help: "git repository that OLD and NEW are revisions of (default: this one)",
     },
+    {
+      name: "sources",
+      help: "look into the old kernel's code for who refuses reserved fields that are not zero (takes longer)",
+    },
     { name: "format", value: "FORMAT", choices: FORMATS, help: "what to write: text (default), json, sarif" },
     { name: "all", help: "list what is compatible too, not only its counts" },
     { name: "strict", help: "exit with 1 on risks too" },
@@ -53,6 +57,7 @@ export const lintAbi: Command = {
     let report = await lint.lintAbi(old, now, {
       ...(architectures === undefined ? {} : { architectures }),
       ...(repository === undefined ? {} : { repository }),
+      sources: options.has("sources"),
       onProgress: (text) => console.progress(printable(text).slice(0, console.width)),
     });
     console.progress("");
