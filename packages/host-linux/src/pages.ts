@@ -55,11 +55,14 @@ export class Column {
   readonly base: FrameNumber;
   readonly place: Uint8Array;
   readonly at: Float64Array;
+  /** The frame whose bytes this one has taken over in a migration that is not committed; 0: none. */
+  readonly lender: Uint32Array;
 
   constructor(base: FrameNumber, pages: PageCount) {
     this.base = base;
     this.place = new Uint8Array(pages);
     this.at = new Float64Array(pages);
+    this.lender = new Uint32Array(pages);
   }
 }
 
@@ -98,8 +101,6 @@ export class Pages implements Disposable {
   readonly #columns: Column[] = [];
   readonly #hidden: Userfaultfd;
   readonly #book: AddressBook;
-  /** Frames that took bytes over, and from whom. */
-  readonly #lenders = new Map<FrameNumber, FrameNumber>();
   readonly #one = new Uint32Array(1);
   /** The errno of the last operation that stopped. */
   errno = 0;
@@ -490,8 +491,13 @@ export class Pages implements Disposable {
     if (place === LENT || place === CACHE) return false;
     this.set(to, place === SLOT ? SLOT : ZEROS, this.atOf(source));
     this.set(source, LENT, to);
-    this.#lenders.set(to, source);
+    this.#lent(to, source);
     return true;
+  }
+
+  #lent(to: FrameNumber, source: FrameNumber): void {
+    const column = this.column(to);
+    column.lender[to - column.base] = source;
   }
 
   /** A separate copy of the bytes of `source`. */
@@ -523,10 +529,10 @@ export class Pages implements Disposable {
     const place = (column.place[index] ?? 0) & PLACE;
     const at = column.at[index] ?? 0;
     if (place === LENT) {
-      this.#lenders.delete(at);
+      this.#lent(at, 0);
     } else {
-      const lender = this.#lenders.get(frame);
-      if (lender !== undefined) {
+      const lender = column.lender[index] ?? 0;
+      if (lender !== 0) {
         this.#giveBack(frame, lender);
       } else if (place === SLOT) {
         this.slots.drop(at, 1);
@@ -538,7 +544,7 @@ export class Pages implements Disposable {
   }
 
   #giveBack(frame: FrameNumber, lender: FrameNumber): void {
-    this.#lenders.delete(frame);
+    this.#lent(frame, 0);
     this.hideOne(frame);
     this.set(lender, this.placeOf(frame), this.atOf(frame));
   }
