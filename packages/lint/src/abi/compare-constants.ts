@@ -232,7 +232,12 @@ function reportRemoved(report: Report, header: AbiHeader, removed: readonly AbiC
     const verdict = isPrivate(old.name) ? ("risk" as const) : ("breaks sources" as const);
     if (heir !== undefined)
       report.add({
-        rule: old.ioctl === null ? "name-renamed" : "ioctl-renamed",
+        rule:
+          old.ioctl !== null
+            ? "ioctl-renamed"
+            : isRename(old.name, heir.name)
+              ? "name-renamed"
+              : "value-reused",
         verdict,
         name: old.name,
         old,
@@ -265,11 +270,21 @@ function heirOf(report: Report, header: AbiHeader, old: AbiConstant): AbiConstan
   return undefined;
 }
 
-/** In enums of one name, or of names that begin alike. */
+/** Whether half of the words that tell two names apart from their family are the same. */
+function isRename(old: string, now: string): boolean {
+  const [before, after] = [old.split("_"), now.split("_")];
+  const family = before.findIndex((word, index) => word !== after[index]);
+  const [left, right] = [before.slice(Math.max(0, family)), after.slice(Math.max(0, family))];
+  const common = left.filter((word) => right.includes(word)).length;
+  return common * 2 >= Math.max(left.length, right.length);
+}
+
+/** In one enum, or of names that are nearly the same. */
 function sameFamily(old: AbiConstant, now: AbiConstant): boolean {
   if (old.from === "enum" && now.from === "enum" && old.group === now.group) return true;
   const stem = (name: string): string => name.split("_").slice(0, 2).join("_");
-  return stem(old.name) === stem(now.name);
+  // Of defines only the name tells that they belong together.
+  return stem(old.name) === stem(now.name) && isRename(old.name, now.name);
 }
 
 /** Compares the macros with parameters. */

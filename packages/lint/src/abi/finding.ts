@@ -20,6 +20,7 @@ export const ABI_RULES = {
   "name-removed": "A name that programs use is gone.",
   "name-moved": "A name stands in another header, which the old one does not include.",
   "name-renamed": "A name is gone, and a new one stands for the same.",
+  "value-reused": "A name is gone, and a new one that says something else has its value.",
   "value-changed": "A constant has another value.",
   "enum-renumbered": "Enumerators have other values: something was put in, taken out or reordered.",
   "count-changed":

@@ -59,9 +59,15 @@ const CASES: readonly (readonly [what: string, old: string, now: string, finding
   ],
   [
     "an enumerator renamed",
-    "enum e { E_A, E_OLD };",
-    "enum e { E_A, E_NEW };",
-    ["breaks sources | name-renamed | E_OLD", "compatible | added | E_NEW"],
+    "enum e { E_A, E_OLD_MODE };",
+    "enum e { E_A, E_NEW_MODE };",
+    ["breaks sources | name-renamed | E_OLD_MODE", "compatible | added | E_NEW_MODE"],
+  ],
+  [
+    "the value of an enumerator that is gone given to another",
+    "enum e { E_A, E_DEV_FEATURES };",
+    "enum e { E_A, E_BLOCK_CAPACITY };",
+    ["breaks sources | value-reused | E_DEV_FEATURES", "compatible | added | E_BLOCK_CAPACITY"],
   ],
   ["a mask that grew", "#define V_MASK 3", "#define V_MASK 7", ["compatible | mask-changed | V_MASK"]],
   ["a mask that shrank", "#define V_MASK 7", "#define V_MASK 3", ["breaks binaries | mask-changed | V_MASK"]],
