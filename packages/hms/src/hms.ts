@@ -9,6 +9,9 @@ const PAGE = 4096;
 type RegionAnswer = Answered<CoreRegistry, "context", "regions">["regions"][number];
 type SampleAnswer = Answered<CoreRegistry, "context", "timeline">["samples"][number];
 
+/** Objects, methods and attributes of the interface, as it tells them itself. */
+export type InterfaceInfo = Answered<CoreRegistry, "context", "query">;
+
 /** What another thread needs to use this hms (`attach`). It can be posted to any thread of the process. */
 export interface HmsHandle {
   readonly hms: "hms";
@@ -272,6 +275,21 @@ export class Hms implements Disposable {
     this.#expectOpen("Asking for the timeline");
     const { samples } = this.#link.sync.context.timeline({ context: this.#context });
     return samples.map((sample) => sampleOf(sample, this.#link.time(sample.when)));
+  }
+
+  /**
+   * What the interface can do: its objects, methods and attributes, with their documentation. What `hms abi` prints.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB" });
+   * console.log(hms.interface().objects.map(({ name }) => name).includes("queue")); // true
+   * ```
+   */
+  interface(): InterfaceInfo {
+    this.#expectOpen("Asking what there is");
+    return this.#link.sync.context.query({});
   }
 
   /** Subscribes to what happens from now on: an `EventStream`, to be closed. */

@@ -26,6 +26,7 @@ export {
   type DeviceEntry,
   Hms,
   type HmsHandle,
+  type InterfaceInfo,
   type RegionTraffic,
   type Sample,
   type Statistics,

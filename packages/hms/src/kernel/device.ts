@@ -88,8 +88,7 @@ function closeDevice(kernel: Kernel, entry: DeviceEntry): void {
 function commandOf(bytes: Uint8Array): ControlCommand {
   try {
     const command = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as unknown;
-    if (typeof command === "object" && command !== null && "command" in command)
-      return command as ControlCommand;
+    if (isCommand(command)) return command;
   } catch {
     // Said below.
   }
@@ -98,6 +97,12 @@ function commandOf(bytes: Uint8Array): ControlCommand {
     "EINVAL",
     'Commanding a device failed: a command is JSON such as {"command":"status"}.',
   );
+}
+
+/** Whether a driver can make something of it. Programs are loaded by registration.create. */
+function isCommand(command: unknown): command is ControlCommand {
+  if (typeof command !== "object" || command === null || !("command" in command)) return false;
+  return typeof command.command === "string" && command.command !== "load";
 }
 
 type Refused = Extract<ControlReply, { readonly outcome: "ECANCELED" }>;

@@ -170,6 +170,8 @@ export class RingClient implements SyncTransport, AsyncTransport {
     announceSleep(words, flag, Atomics);
     // Not taken back: a promise of this thread may be waiting by the same word. It costs the service one wake-up.
     if (ready()) return;
+    // What the service wrote before it went counts: so it is looked at again once it is known to be gone.
+    if (this.#gone && ready()) return;
     this.#expectOpen();
     const left = deadline - performance.now();
     if (left <= 0 || Atomics.wait(words, CLIENT_BELL, seen, left) === "timed-out")
@@ -184,7 +186,7 @@ export class RingClient implements SyncTransport, AsyncTransport {
       while (this.#waiting.size > 0) {
         const seen = Atomics.load(this.#words, CLIENT_BELL);
         announceSleep(this.#words, CLIENT_WAITS, Atomics);
-        if (this.#reader.next === 0) {
+        if (this.#reader.next === 0 && !(this.#gone && this.#reader.next !== 0)) {
           this.#expectOpen();
           await Atomics.waitAsync(this.#words, CLIENT_BELL, seen, this.#patience()).value;
         }
@@ -231,9 +233,14 @@ export class RingClient implements SyncTransport, AsyncTransport {
     );
   }
 
+  /** Whether the service has closed the ring. */
+  get #gone(): boolean {
+    return Atomics.load(this.#words, STATE_WORD) !== OPEN;
+  }
+
   #expectOpen(): void {
     if (this.#closed) throw connectionClosed("the connection was closed");
-    if (Atomics.load(this.#words, STATE_WORD) !== OPEN) throw connectionClosed("the service has gone");
+    if (this.#gone) throw connectionClosed("the service has gone");
   }
 }
 
