@@ -62,6 +62,11 @@ export function pasteMacros(): TemplateTable {
     "static_call_mod",
     "static_call_update",
     "static_call_query",
+    "STATIC_CALL_TRAMP",
+    "STATIC_CALL_TRAMP_STR",
+    "STATIC_CALL_KEY",
+    "__STATIC_CALL_ADDRESSABLE",
+    "__STATIC_CALL_MOD_ADDRESSABLE",
   ])
     table.set(name, use(["__SCK__", 0], ["__SCT__", 0]));
   for (const name of ["guard", "scoped_guard", "scoped_cond_guard", "CLASS", "__free", "DEFINE_GUARD_COND"])
@@ -136,7 +141,7 @@ const KNOWN: readonly (readonly [pattern: RegExp, by: string, rule: string])[] =
     "a plugin of the compiler puts uses of it into every file",
   ],
   [
-    /^__(muls|divs|udivs|mods|umods|ashl|ashr|lshr|cmp|ucmp|bswap|clz|ctz|ffs|popcount|udivmod|divmod|mul|neg|add|sub|div|udiv|mod|umod|float\w*|fix\w*|parity)(q|h|s|d|t|v)?[if][2-4]\w*$|^__(divdi3|moddi3|udivdi3|umoddi3|muldi3|ashldi3|ashrdi3|lshrdi3|cmpdi2|ucmpdi2|udivmoddi4|clzsi2|ctzsi2|clzdi2|ctzdi2|ffsdi2|div64_32|divsi3|modsi3|udivsi3|umodsi3|mulsi3|udivsi3_\w+|sdivsi3\w*|movmem\w*|movstr\w*|st_r\w*|ashiftrt\w*|sdivsi\w*|movstrSI\w+)$/,
+    /^__(fix|float|extend|trunc)\w*[sd][if]2?$|^__(muls|divs|udivs|mods|umods|ashl|ashr|lshr|cmp|ucmp|bswap|clz|ctz|ffs|popcount|udivmod|divmod|mul|neg|add|sub|div|udiv|mod|umod|float\w*|fix\w*|parity)(q|h|s|d|t|v)?[if][2-4]\w*$|^__(divdi3|moddi3|udivdi3|umoddi3|muldi3|ashldi3|ashrdi3|lshrdi3|cmpdi2|ucmpdi2|udivmoddi4|clzsi2|ctzsi2|clzdi2|ctzdi2|ffsdi2|div64_32|divsi3|modsi3|udivsi3|umodsi3|mulsi3|udivsi3_\w+|sdivsi3\w*|movmem\w*|movstr\w*|st_r\w*|ashiftrt\w*|sdivsi\w*|movstrSI\w+)$/,
     "the compiler",
     "a function of libgcc that it calls for arithmetic the machine does not have",
   ],
@@ -161,6 +166,16 @@ const KNOWN: readonly (readonly [pattern: RegExp, by: string, rule: string])[] =
     "modpost writes a use of it into every module, to compare versions",
   ],
   [/^(__orc_\w+|orc_\w+_lookup)$/, "the module loader", "found by name when a module is loaded"],
+  [
+    /^__symbol_(get|put)$|^symbol_put_addr$/,
+    "symbol_get and symbol_put",
+    "include/linux/module.h leads to it from these macros, and hms reads them by their own rule",
+  ],
+  [
+    /^__(put|get)_user_(nocheck_|32t_|64t_)?[1248]$/,
+    "put_user and get_user",
+    "assembler in the headers makes its name of the function and the size of the argument",
+  ],
   [
     /^bpf_trace_run\d+$/,
     "TRACE_EVENT",

@@ -226,7 +226,7 @@ export class Work {
             exports.push({
               file: current.index,
               line,
-              symbol: one.name,
+              symbol: nameBehind(one.name, bytes),
               macro,
               gpl: one.gpl,
               namespace: one.namespace,
@@ -428,6 +428,13 @@ const PASTING = ["##", '" #', '"#'];
 const USE_PASTES = 1;
 const USE_EXPORTS = 2;
 const UNRESOLVED_MAX = 20_000;
+
+/** The name that `#define NAME name` of the file stands for: `#define FUNC_NAME memcpy`. Names of functions begin small. */
+function nameBehind(name: string, bytes: Buffer): string {
+  if (!/^[A-Z]/.test(name) || bytes.indexOf(`define ${name}`) < 0) return name;
+  const meant = new RegExp(`^[ \\t]*#[ \\t]*define[ \\t]+${name}[ \\t]+([A-Za-z_]\\w*)[ \\t]*$`, "m");
+  return meant.exec(bytes.toString("latin1"))?.[1] ?? name;
+}
 
 /** The macros that a file defines. */
 function* macrosIn(bytes: Buffer): Generator<MacroText> {

@@ -43,7 +43,7 @@ export function exportsHtml(
       one.line,
       CLASSES.indexOf(one.class),
       `${one.gpl ? "GPL" : ""}${one.namespace === null ? "" : ` ${one.namespace}`}`.trim(),
-      one.class === "module" ? "" : one.why,
+      one.class === "module" || one.class === "nobody" ? "" : one.why,
       one.consumers.slice(0, 3).map((use) => [numbers.get(use.file), use.line]),
       one.rule ?? "",
     ]),
@@ -100,12 +100,13 @@ h1{font-size:1.5rem;margin:0}header p{margin:.2rem 0 1rem;color:var(--dim)}h2{fo
 button{font:inherit;color:inherit;background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.25rem .6rem;cursor:pointer;opacity:.65}
 button.on{opacity:1;border-color:var(--fg)}button i{display:inline-block;width:.7em;height:.7em;border-radius:2px;margin-right:.45em}
 .whole{display:flex;height:14px;border-radius:4px;overflow:hidden;margin-bottom:1.4rem}.whole i,.bar i{display:inline-block;height:100%}
-main{display:grid;grid-template-columns:minmax(22rem,2fr) 5fr;gap:1.6rem}@media(max-width:60rem){main{grid-template-columns:1fr}}
+main{display:grid;grid-template-columns:minmax(27rem,2fr) 5fr;gap:1.6rem}@media(max-width:60rem){main{grid-template-columns:1fr}}
 .scroll{max-height:70vh;overflow:auto;border:1px solid var(--line);border-radius:6px;background:var(--card)}
 table{border-collapse:collapse;width:100%}th{position:sticky;top:0;background:var(--card);text-align:left;color:var(--dim);font-weight:500}
 td,th{padding:.25rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}.n{text-align:right;font-variant-numeric:tabular-nums}.bad{color:var(--bad);font-weight:600}
-#parts tr{cursor:pointer}#parts tr.on td:first-child{font-weight:700}.bar{width:38%;min-width:7rem;white-space:nowrap;line-height:0;padding-top:.6rem}.bar i{height:9px}
+#parts tr{cursor:pointer}#parts tr.on td:first-child{font-weight:700}.bar{width:8rem;min-width:8rem;white-space:nowrap;line-height:0;padding-top:.6rem}.bar i{height:9px}
 #rows td{font:12.5px/1.45 ui-monospace,monospace;overflow-wrap:anywhere}#rows small{color:var(--dim);display:block;font:12px/1.4 system-ui}
+.list table{table-layout:fixed}.list th:nth-child(3){width:9rem}.list th:nth-child(1){width:30%}.parts td:first-child{overflow-wrap:anywhere}
 #rows i{display:inline-block;width:.65em;height:.65em;border-radius:2px;margin-right:.5em}
 input{width:100%;font:inherit;padding:.45rem .7rem;margin-bottom:.6rem;border:1px solid var(--line);border-radius:6px;background:var(--card);color:inherit}`;
 

@@ -472,7 +472,7 @@ export class CodeScanner {
             }
             pos++;
           }
-          if (asmParen > 0) this.#text(start, pos, line, MENTION.assembler);
+          if (asmParen > 0 || isInstruction(bytes, start)) this.#text(start, pos, line, MENTION.assembler);
           else if (lastWord === WORD.symbolGet && prev === P.open)
             this.#text(start, pos, line, MENTION.symbolGet);
           else if (this.#everything) this.#text(start, pos, line, MENTION.string);
@@ -1153,8 +1153,10 @@ export class CodeScanner {
         while (at < length && bytes[at] !== 10) at++;
         if (this.#everything) this.#text(start, at, line, MENTION.comment);
       } else if (c === 34) {
-        at++;
+        // ALTERNATIVE "", "call name": instructions, put in place when the kernel starts.
+        const start = ++at;
         while (at < length && bytes[at] !== 34 && bytes[at] !== 10) at += bytes[at] === 92 ? 2 : 1;
+        if (isInstruction(bytes, start)) this.#text(start, Math.min(at, length), line, MENTION.assembler);
         at++;
       } else if (c === 35) {
         if (this.#firstOfLine(at, lineStart)) {
@@ -1176,6 +1178,16 @@ export class CodeScanner {
       } else at++;
     }
   }
+}
+
+/** Instructions with a name behind them, as strings hold them for ALTERNATIVE in headers that assembler includes. */
+const INSTRUCTION = /^(\\t|\s)*(call|jmp|verw|bl|jal|brasl)\s/;
+
+function isInstruction(bytes: Uint8Array, start: number): boolean {
+  const c = bytes[start];
+  // Most strings are none, and are told by their first letter: b, c, j, v or a blank.
+  if (c !== 98 && c !== 99 && c !== 106 && c !== 118 && c !== 32 && c !== 9 && c !== 92) return false;
+  return INSTRUCTION.test(Buffer.from(bytes.subarray(start, start + 16)).toString("latin1"));
 }
 
 const latin = (text: string): Uint8Array => Buffer.from(text, "latin1");

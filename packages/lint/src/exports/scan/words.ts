@@ -29,7 +29,7 @@ export const WORD = {
 
 const WORDS: Readonly<Record<number, string>> = {
   [WORD.type]:
-    "int char short long unsigned signed float double void const volatile _Bool bool __user __iomem __percpu __rcu __force __kernel restrict __restrict u8 u16 u32 u64 s8 s16 s32 s64 size_t ssize_t loff_t __u8 __u16 __u32 __u64 __s8 __s16 __s32 __s64 uint8_t uint16_t uint32_t uint64_t",
+    "__volatile__ __volatile __const__ __signed__ __extension__ int char short long unsigned signed float double void const volatile _Bool bool __user __iomem __percpu __rcu __force __kernel restrict __restrict u8 u16 u32 u64 s8 s16 s32 s64 size_t ssize_t loff_t __u8 __u16 __u32 __u64 __s8 __s16 __s32 __s64 uint8_t uint16_t uint32_t uint64_t",
   [WORD.tag]: "struct union enum",
   [WORD.goto]: "goto",
   [WORD.statement]:
