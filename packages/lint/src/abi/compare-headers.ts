@@ -2,11 +2,10 @@ import type { Report } from "./compare.ts";
 import { type AbiHeader, bytesText } from "./interface.ts";
 import { isPrivate } from "./names.ts";
 
-/** Headers, types and functions: what is left when constants and structs are compared. */
-export const compareHeaders = { gone, types, functions, added, unjudged } as const;
+// Headers, types and functions: what is left when constants and structs are compared.
 
 /** A header that is not there any more: one finding and not hundreds, if all that it had went with it or to one other. */
-function gone(report: Report, header: AbiHeader): "with its names" | "names elsewhere" {
+export function headerGone(report: Report, header: AbiHeader): "with its names" | "names elsewhere" {
   const { path, constants, records, macros } = header;
   const heirs = new Map<string, number>();
   const count = (to: string | undefined): void => {
@@ -35,7 +34,7 @@ function gone(report: Report, header: AbiHeader): "with its names" | "names else
   return moved ? "names elsewhere" : "with its names";
 }
 
-function types(report: Report, header: AbiHeader): void {
+export function compareTypes(report: Report, header: AbiHeader): void {
   for (const old of header.types.values()) {
     const now = report.newHeader(header.path)?.types.get(old.name);
     if (now === undefined) {
@@ -72,7 +71,7 @@ function types(report: Report, header: AbiHeader): void {
   }
 }
 
-function functions(report: Report, header: AbiHeader): void {
+export function compareFunctions(report: Report, header: AbiHeader): void {
   for (const [name, line] of header.functions) {
     if (report.newHeader(header.path)?.functions.has(name) === true) continue;
     if (report.isNowOther(header.path, name)) continue;
@@ -89,7 +88,7 @@ function functions(report: Report, header: AbiHeader): void {
 }
 
 /** What is new breaks nobody, but can be made so that it will: that is said while it can still be changed. */
-function added(report: Report): void {
+export function reportAdded(report: Report): void {
   for (const [path, header] of report.new.headers) {
     const old = report.old.headers.get(path);
     for (const record of header.records.values()) {
@@ -137,7 +136,7 @@ function wasElsewhere(report: Report, name: string): boolean {
   return false;
 }
 
-function unjudged(report: Report): void {
+export function reportUnjudged(report: Report): void {
   const before = new Set(report.old.unjudged.map(({ path, what }) => `${path}\0${what}`));
   for (const { path, line, what } of report.new.unjudged)
     report.add({

@@ -1,5 +1,11 @@
 import { compareConstants, compareMacros } from "./compare-constants.ts";
-import { compareHeaders } from "./compare-headers.ts";
+import {
+  compareFunctions,
+  compareTypes,
+  headerGone,
+  reportAdded,
+  reportUnjudged,
+} from "./compare-headers.ts";
 import { compareRecords } from "./compare-records.ts";
 import type { AbiFinding, Place } from "./finding.ts";
 import type { AbiConstant, AbiHeader, AbiInterface, AbiMacro, AbiRecord } from "./interface.ts";
@@ -10,7 +16,7 @@ export class Report {
   readonly new: AbiInterface;
   readonly findings: AbiFinding[] = [];
   /** Headers whose names stand in another one now, as a whole. */
-  readonly movedHeaders = new Set<string>();
+  readonly movedHeaders: Set<string> = new Set();
   readonly #constants: ReadonlyMap<string, readonly AbiConstant[]>;
   readonly #macros: ReadonlyMap<string, readonly AbiMacro[]>;
   readonly #records: ReadonlyMap<string, readonly AbiRecord[]>;
@@ -208,15 +214,15 @@ function shapeOf(record: AbiRecord): string | null {
 export function compareInterfaces(old: AbiInterface, now: AbiInterface): readonly AbiFinding[] {
   const report = new Report(old, now);
   for (const [path, header] of old.headers) {
-    if (!now.headers.has(path) && compareHeaders.gone(report, header) === "with its names") continue;
+    if (!now.headers.has(path) && headerGone(report, header) === "with its names") continue;
     compareConstants(report, header);
     compareMacros(report, header);
     compareRecords(report, header);
-    compareHeaders.types(report, header);
-    compareHeaders.functions(report, header);
+    compareTypes(report, header);
+    compareFunctions(report, header);
   }
-  compareHeaders.added(report);
-  compareHeaders.unjudged(report);
+  reportAdded(report);
+  reportUnjudged(report);
   return report.findings;
 }
 
