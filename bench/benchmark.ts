@@ -51,7 +51,7 @@ export function timeProcess(
 }
 
 /** The value that a quarter of the others lies below: of times, what the rest of the machine disturbs little. */
-function lowerQuartile(values: readonly number[]): number {
+export function lowerQuartile(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[sorted.length >> 2] ?? Number.NaN;
 }
