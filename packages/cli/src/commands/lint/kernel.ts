@@ -63,7 +63,7 @@ export async function runKernel(options: Options, tree: string, console: Console
     );
     violations = [...comparison.violations, ...lint.unmotivated(texts, comparison.born)];
     const counted = await counting(options, violations, console);
-    if (format === "json") console.write(lint.comparisonJson(comparison, texts));
+    if (format === "json") console.write(lint.comparisonJson({ ...comparison, violations }, texts));
     else if (format === "sarif") console.write(lint.exportsSarif(violations, counted.known, version()));
     else if (format === "html") throw new UsageError("Option --format html shows one tree; leave out --from");
     else console.write(lint.comparisonText(comparison, texts, all, style));

@@ -64,7 +64,7 @@ function exportCommits(repository: string, from: string, to: string): Map<string
     "--no-merges",
     "-p",
     "-U0",
-    "-G(EXPORT_|_EXPORT)",
+    "-GEXPORT",
     "--format=%x00%H%n%B%x01",
     `${from}..${to}`,
     "--",
