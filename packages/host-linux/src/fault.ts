@@ -13,6 +13,7 @@ import {
   ENOMEM,
   type Errno,
   EXCLUSIVE,
+  FILE_PLACE,
   HOST,
   HUGE_ORDER,
   HUGE_PAGES,
@@ -40,6 +41,8 @@ import { FileSource } from "./file-source.ts";
 import type { LinuxHost } from "./host.ts";
 import { ZEROS } from "./pages.ts";
 
+type Chunk = NonNullable<ReturnType<Space["table"]["at"]>>;
+
 /** The frames of one window. */
 const frames = new Uint32Array(HUGE_PAGES);
 
@@ -65,7 +68,7 @@ export function hostFault(
     case SWAP:
       return swapIn(host, space, region, page, write, cause);
     case PRIVATE:
-      return host.core.bringHome(space, page, cause);
+      return bringHome(host, space, region, page, cause);
     case EXCLUSIVE:
       return host.core.restoreExclusive(space, page, cause);
     case MOVING:
@@ -80,6 +83,15 @@ export function hostFault(
   }
 }
 
+/** A device has the page: it comes home, and for a CPU's touch those around it that the same device's driver lets go. */
+function bringHome(host: LinuxHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
+  const errno = host.core.bringHome(space, page, cause);
+  if (errno !== OK || cause !== CAUSE.cpuFault) return errno;
+  const { first, end } = host.windowIn(region, page);
+  if (end - first > 1) host.core.migrate({ space, first, count: end - first, to: null, cause });
+  return OK;
+}
+
 function populate(
   host: LinuxHost,
   space: Space,
@@ -88,13 +100,13 @@ function populate(
   write: boolean,
   cause: Cause,
 ): Errno {
+  if (region.backing instanceof FileSource)
+    return populateFromFile(host, space, region, region.backing, page, write, cause);
   if (region.kind !== "anonymous") return EIO;
   if (region.huge === true && hugeFits(space, region, page)) {
     const errno = populateHuge(host, space, page, write, cause);
     if (errno !== ENOMEM) return errno;
   }
-  if (region.backing instanceof FileSource)
-    return populateFromFile(host, space, region, region.backing, page, cause);
   if (!write && host.zeroPages) return populateZero(host, space, region, page, cause);
   return populatePages(host, space, region, page, cause);
 }
@@ -156,13 +168,14 @@ function populateOne(host: LinuxHost, space: Space, page: PageIndex, cause: Caus
   return true;
 }
 
-/** A private copy of a file's pages. */
+/** A private copy of a file's pages: the file's until they are written, which is when they may migrate. */
 function populateFromFile(
   host: LinuxHost,
   space: Space,
   region: Region,
   source: FileSource,
   page: PageIndex,
+  write: boolean,
   cause: Cause,
 ): Errno {
   const window = host.windowIn(region, page);
@@ -180,10 +193,9 @@ function populateFromFile(
     for (let k = 0; k < count; k++) host.giveBack(frames[k] ?? 0);
     return EIO;
   }
-  bringIn(host, first, count, cause, true);
-  for (let k = 0; k < count; k++) {
-    space.install(first + k, HOST | ANON | WRITE | DIRTY, frames[k] ?? 0, cause);
-  }
+  bringIn(host, first, count, cause, write);
+  const flags = HOST | (write ? ANON | WRITE | DIRTY : 0);
+  for (let k = 0; k < count; k++) space.install(first + k, flags, frames[k] ?? 0, cause, FILE_PLACE);
   return OK;
 }
 
@@ -260,18 +272,23 @@ function writeFault(host: LinuxHost, space: Space, region: Region, page: PageInd
     return OK;
   }
   const { first, end } = host.windowIn(region, page);
+  const own = region.shared ? 0 : ANON;
   for (let near = Math.max(first, chunk.first); near < Math.min(end, chunk.first + HUGE_PAGES); near++) {
-    makeWritable(host, chunk.flags, chunk.frames, near - chunk.first);
+    makeWritable(host, space, chunk, near - chunk.first, own);
   }
   return OK;
 }
 
-function makeWritable(host: LinuxHost, flags: Uint16Array, of: Uint32Array, index: number): void {
-  const now = flags[index] ?? 0;
+/** `own`: ANON for what is the process's own as soon as it is written, and accounted as such. */
+function makeWritable(host: LinuxHost, space: Space, chunk: Chunk, index: number, own: number): void {
+  const now = chunk.flags[index] ?? 0;
+  const frame = chunk.frames[index] ?? 0;
   const kind = now & KIND;
   if ((kind !== HOST && kind !== COHERENT) || (now & (DUPLICATED | ZERO)) !== 0) return;
-  if (kind === HOST) host.dropClean(of[index] ?? 0);
-  flags[index] = now | WRITE | DIRTY;
+  if (kind === HOST) host.dropClean(frame);
+  const flags = now | WRITE | DIRTY | own;
+  if ((own & ~now) === 0) space.table.retag(chunk, index, flags);
+  else space.table.replace(chunk, index, flags, frame);
 }
 
 /** The page of zeros is replaced by one of its own; or the huge one by a huge page. */

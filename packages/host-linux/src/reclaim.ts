@@ -89,8 +89,8 @@ export class Reclaim {
 
   /** How many pages from `page` on lie together and may go; their frames are in `frames`. */
   #coolRun(space: Space, page: PageIndex, end: PageIndex): PageCount {
-    if ((space.table.flagsAt(page) & (KIND | ANON)) !== (HOST | ANON)) return 0;
     const frame = space.table.frameAt(page);
+    if (!this.#isPrivate(space.table.flagsAt(page), frame)) return 0;
     if (frame >= this.#queued.length || this.#queued[frame] === 1 || !this.#mayGo(frame)) return 0;
     let count = 0;
     do {
@@ -181,13 +181,18 @@ export class Reclaim {
 
   /** Whether a page could wait too, and is as far away at addresses as its number says. */
   #isBeside(space: Space, page: PageIndex, frame: FrameNumber, distance: number): boolean {
-    if ((space.table.flagsAt(page) & (KIND | ANON)) !== (HOST | ANON)) return false;
     const next = space.table.frameAt(page);
+    if (!this.#isPrivate(space.table.flagsAt(page), next)) return false;
     if (next >= this.#queued.length || this.#queued[next] === 1 || !this.#mayGo(next)) return false;
     const { at, place } = this.#host.pages.host;
     return (
       ((place[next] ?? 0) & 0x4f) === ((place[frame] ?? 0) & 0x4f) && at[next] === (at[frame] ?? 0) + distance
     );
+  }
+
+  /** A page of a private region: one of its own, or of the file that it copies and has not written. */
+  #isPrivate(flags: number, frame: FrameNumber): boolean {
+    return (flags & KIND) === HOST && ((this.#host.pages.host.place[frame] ?? 0) & 0x0f) !== CACHE;
   }
 
   #mayGo(frame: FrameNumber): boolean {
@@ -289,7 +294,7 @@ export class Reclaim {
 
   #isSame(space: Space, page: PageIndex, frame: FrameNumber): boolean {
     const flags = space.table.flagsAt(page);
-    if ((flags & (KIND | ANON)) !== (HOST | ANON) || space.table.frameAt(page) !== frame) return false;
+    if (!this.#isPrivate(flags, frame) || space.table.frameAt(page) !== frame) return false;
     return this.#mayGo(frame) && ((this.#host.pages.host.place[frame] ?? 0) & 0x0f) === SLOT;
   }
 

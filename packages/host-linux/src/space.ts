@@ -120,7 +120,8 @@ export class LinuxSpace {
       mprotect(mapping.address, pages * PAGE_BYTES, protectionOf(access));
     const offset = Math.floor((options.file?.offset ?? 0) / PAGE_BYTES);
     const errno = this.space.map(first, pages, {
-      kind: "anonymous",
+      // Nothing yet means zeros to the core in anonymous memory only.
+      kind: source === null ? "anonymous" : "file",
       access,
       huge: options.huge ?? null,
       backing: source,
