@@ -188,42 +188,51 @@ export class Queue implements Disposable {
     const requests = (batch as readonly Work<never>[]).map(({ kernel, args, ...options }) =>
       this.#request(kernel, args, options),
     );
-    const ready = this.#behind === null && requests.every((request) => !(request instanceof Promise));
-    const ends = ready
-      ? await this.#submitAll(requests as Request[])
-      : await this.#inTurn(async () => this.#submitAll(await Promise.all(requests)));
-    const results = await Promise.allSettled(ends);
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
-    return results.map((result) => (result as PromiseFulfilledResult<RunResult>).value);
+    // One that cannot be loaded is told in its turn.
+    for (const request of requests) if (request instanceof Promise) request.catch(() => undefined);
+    const completions = await this.#inTurn(async () => this.#submitAll(requests));
+    for (const completion of completions)
+      if (completion.code !== 0) throw failure(this.#client.queue, completion);
+    return completions.map((completion) => resultOf(this.#client.queue, completion));
   }
 
-  async #submitAll(requests: readonly Request[]): Promise<Promise<RunResult>[]> {
-    const ends: Promise<RunResult>[] = [];
-    let waiting: number[] = [];
-    const tellEnds = (): void => {
-      // The failures are told when all are over.
-      for (const end of waiting.map((id) => this.#ended(id, undefined))) {
-        end.catch(() => undefined);
-        ends.push(end);
-      }
-      waiting = [];
-    };
+  /** How requests ended. The outcomes of `depth` requests are kept: they are taken before as many more are submitted. */
+  async #submitAll(requests: readonly (Request | Promise<Request>)[]): Promise<Completion[]> {
+    const ids: number[] = [];
+    const ends: Completion[] = [];
+    const part = Math.max(1, this.depth >> 1);
     for (const request of requests) {
-      for (;;) {
-        const id = this.#client.enqueue(request);
-        if (id !== -EAGAIN) {
-          waiting.push(id);
+      const ready = request instanceof Promise ? await request : request;
+      while (ids.length - ends.length >= this.depth) await this.#take(ids, ends, ends.length + part);
+      for (let id = this.#client.enqueue(ready); ; id = this.#client.enqueue(ready)) {
+        if (id >= 0) {
+          ids.push(id);
           break;
         }
-        tellEnds();
-        if (this.#client.inFlight >= this.depth) await this.#client.room();
+        if (id !== -EAGAIN) {
+          // What was submitted ends first.
+          await this.#take(ids, ends, ids.length);
+          throw this.#refused(-id);
+        }
+        if (ids.length > ends.length) await this.#take(ids, ends, Math.min(ids.length, ends.length + part));
+        else await this.#client.room();
         this.#expectOpen("Submitting to");
       }
     }
-    this.#client.flush();
-    tellEnds();
+    await this.#take(ids, ends, ids.length);
     return ends;
+  }
+
+  /** Waits for the first so many, and takes how they ended. */
+  async #take(ids: readonly number[], ends: Completion[], count: number): Promise<void> {
+    const last = ids[count - 1];
+    if (last === undefined || ends.length >= count) return;
+    await this.#client.completion(last);
+    while (ends.length < count) {
+      const end = this.#client.outcome(ids[ends.length] ?? 0);
+      if (end === null) throw new Error(`request ${ids[ends.length]} is not over, but one after it is`);
+      ends.push(end);
+    }
   }
 
   /** After those before it: the queue is full, or their kernels are on their way. */
