@@ -2,7 +2,7 @@ import { type Chart, chartSvg, round, type Span, timeAxisSvg, xOf } from "./char
 import { escapeMarkup } from "./clean.ts";
 import { count, counted, duration, PAGE_BYTES, pagesSize, size } from "./format.ts";
 import { SCRIPT, STYLE } from "./page-parts.ts";
-import { type Recording, type TimelineSample, WITH_COPIES } from "./recording.ts";
+import { letterOf, type Recording, type TimelineSample, UNTOUCHED, WITH_COPIES } from "./recording.ts";
 import { causeText, movedPages, type Report, type RunInfo } from "./report.ts";
 import { columnsOf, mapSvg, thinned } from "./residency-map.ts";
 import { endText, sentence } from "./text.ts";
@@ -39,14 +39,9 @@ function reportHtml(report: Report, run: RunInfo, number: number): string {
 function tilesHtml(report: Report, run: RunInfo): string {
   const { cpuFaults, deviceFaults, movedToDevice, movedToHost, evicted, duplicated, swappedOut, swappedIn } =
     report.statistics;
-  const tiles: [title: string, value: string, note: string][] = [
-    ["Time", duration(run.wallNs), `hms open for ${duration(report.openNs)}`],
-    [
-      "Waiting for pages",
-      duration(report.cpuWaitNs + report.deviceWaitNs),
-      `CPU ${duration(report.cpuWaitNs)} · devices ${duration(report.deviceWaitNs)}`,
-    ],
-    ["Faults", count(cpuFaults + deviceFaults), `CPU ${count(cpuFaults)} · devices ${count(deviceFaults)}`],
+  const device = report.devices.length > 0;
+  type Tile = [title: string, value: string, note: string];
+  const forDevices: Tile[] = [
     [
       "To devices",
       pagesSize(movedToDevice),
@@ -54,14 +49,30 @@ function tilesHtml(report: Report, run: RunInfo): string {
     ],
     ["Home from devices", pagesSize(movedToHost), counted(movedToHost, "page")],
     ["Evicted", pagesSize(evicted), evicted === 0 ? "devices had room" : "no room on the device"],
+  ];
+  const tiles: Tile[] = [
+    ["Time", duration(run.wallNs), `hms open for ${duration(report.openNs)}`],
+    [
+      "Waiting for pages",
+      duration(report.cpuWaitNs + report.deviceWaitNs),
+      device ? `CPU ${duration(report.cpuWaitNs)} · devices ${duration(report.deviceWaitNs)}` : "by the CPU",
+    ],
+    [
+      "Faults",
+      count(cpuFaults + deviceFaults),
+      device ? `CPU ${count(cpuFaults)} · devices ${count(deviceFaults)}` : "of the CPU",
+    ],
+    ...(device ? forDevices : []),
     ...(swappedOut + swappedIn === 0
       ? []
-      : [["Disk", pagesSize(swappedOut), `and ${pagesSize(swappedIn)} back`] as [string, string, string]]),
-    ...report.peaks.map(({ target, bytes, limitBytes }): [string, string, string] => [
-      `Peak of ${target}`,
-      size(bytes),
-      limitBytes === null ? "no bound" : `of ${size(limitBytes)}`,
-    ]),
+      : [["Disk", pagesSize(swappedOut), `and ${pagesSize(swappedIn)} back`] as Tile]),
+    ...report.peaks.map(
+      ({ target, bytes, limitBytes }): Tile => [
+        `Peak of ${target}`,
+        size(bytes),
+        limitBytes === null ? "no bound" : `of ${size(limitBytes)}`,
+      ],
+    ),
   ];
   return `<div class="tiles">${tiles
     .map(
@@ -317,8 +328,10 @@ function mapsHtml({ recording, regions }: Report, span: Span): string {
   });
   const seen = new Set(columns.flatMap((one) => one.columns).flatMap((cells) => [...new Set(cells)]));
   const keys = [
-    ...looks.filter((_, i) => seen.has(String.fromCharCode(48 + i))),
-    ...(seen.has(".") ? [{ name: "never touched", look: "untouched" }] : []),
+    ...looks
+      .filter((_, i) => seen.has(letterOf(i)))
+      .map(({ name, look }) => ({ name: name === "file" ? "in memory, of a file" : name, look })),
+    ...(seen.has(UNTOUCHED) ? [{ name: "never touched, or in its file only", look: "untouched" }] : []),
   ];
   const list = keys.map(({ name, look }) => `<li class="${look}">${escapeMarkup(name)}</li>`).join("");
   return `<h2>Where the pages were</h2><p class="lead">Each strip is a region: its first address on top, time to the right, on the scale of the timeline. The colour is where most pages of a piece were.</p><ul class="keys big">${list}</ul><div class="plots maps">${figures.join("")}${timeAxisSvg(span)}</div>`;

@@ -1,3 +1,4 @@
+import { printable } from "./clean.ts";
 import { count, counted, duration, pagesSize, size } from "./format.ts";
 import type { RecordedEvent, RecordedRegion } from "./recording.ts";
 import { causeText, movedPages, type Peak, type Report, type RunInfo } from "./report.ts";
@@ -56,40 +57,44 @@ export function endText({ code, signal }: RunInfo): string {
 }
 
 function headLines(report: Report, run: RunInfo, pen: Pen): string[] {
-  const { cpuFaults, deviceFaults } = report.statistics;
   const ended = endText(run);
-  const lines = [
-    `${pen.bold("MEMORY REPORT")}  ${run.command}${ended === "" ? "" : `  ${pen.warn(`(${ended})`)}`}`,
+  const title = `${pen.bold("MEMORY REPORT")}  ${printable(run.command)}`;
+  const rows = headRows(report, run);
+  return [
+    ended === "" ? title : `${title}  ${pen.warn(`(${ended})`)}`,
+    ...table(rows, ["left", "right", "left"], pen).map((line) => `  ${line}`),
   ];
-  const whole = report.recording.complete
+}
+
+function headRows(report: Report, run: RunInfo): string[][] {
+  const { cpuWaitNs, deviceWaitNs, recording } = report;
+  const { cpuFaults, deviceFaults, evicted } = report.statistics;
+  const device = report.devices.length > 0;
+  const whole = recording.complete
     ? ""
-    : `; it ended without closing, so this is what had been recorded by then`;
-  lines.push(
-    ...table(
-      [
-        ["time", duration(run.wallNs), `hms was open for ${duration(report.openNs)} of it${whole}`],
-        [
-          "waiting",
-          duration(report.cpuWaitNs + report.deviceWaitNs),
-          `for pages: CPU ${duration(report.cpuWaitNs)}, devices ${duration(report.deviceWaitNs)}`,
-        ],
-        [
-          "faults",
-          count(cpuFaults + deviceFaults),
-          `CPU ${count(cpuFaults)}, devices ${count(deviceFaults)}`,
-        ],
-        ["evictions", count(report.statistics.evicted), evictions(report)],
-      ],
-      ["left", "right", "left"],
-      pen,
-    ).map((line) => `  ${line}`),
-  );
-  return lines;
+    : "; it ended without closing, so this is what had been recorded by then";
+  return [
+    ["time", duration(run.wallNs), `hms was open for ${duration(report.openNs)} of it${whole}`],
+    [
+      "waiting",
+      duration(cpuWaitNs + deviceWaitNs),
+      device
+        ? `for pages: CPU ${duration(cpuWaitNs)}, devices ${duration(deviceWaitNs)}`
+        : "for pages, by the CPU",
+    ],
+    [
+      "faults",
+      count(cpuFaults + deviceFaults),
+      device ? `CPU ${count(cpuFaults)}, devices ${count(deviceFaults)}` : "of the CPU",
+    ],
+    ["evictions", count(evicted), evictions(report)],
+  ];
 }
 
 function evictions({ statistics }: Report): string {
   const { evicted, swappedOut } = statistics;
   const disk = swappedOut === 0 ? "nothing went to disk" : `${pagesSize(swappedOut)} left RAM for the disk`;
+  if (evicted === 0 && statistics.movedToDevice === 0) return disk;
   return evicted === 0
     ? `no device was short of memory; ${disk}`
     : `pages that devices had no room for (${pagesSize(evicted)}); ${disk}`;
@@ -97,7 +102,8 @@ function evictions({ statistics }: Report): string {
 
 function wayLines(report: Report, pen: Pen): string[] {
   const title = pen.bold("MOVES");
-  if (report.ways.length === 0 && report.unexplainedPages === 0) return [`${title}  no page moved`];
+  if (report.ways.length === 0 && report.unexplainedPages === 0)
+    return [`${title}  no page moved between memories`];
   const rows: string[][] = [];
   for (const { from, to, pages, moves, causes } of report.ways) {
     rows.push([`${from} → ${to}`, pagesSize(pages), counted(pages, "page"), `in ${counted(moves, "move")}`]);
