@@ -133,6 +133,11 @@ export class Kernel implements LoopService {
     return done + this.journal.serve();
   }
 
+  /** A sign of life within what takes long. */
+  beat(): void {
+    Atomics.add(this.#heartbeat, 0, 1);
+  }
+
   sleeping(asleep: boolean): void {
     if (asleep) this.#rings.prepareToSleep();
     else this.#rings.awake();

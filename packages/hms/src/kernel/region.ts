@@ -7,7 +7,7 @@ import { Flows } from "./flows.ts";
 import type { Kernel } from "./kernel.ts";
 import type { PeerEntry, RegionEntry, SpaceEntry } from "./objects.ts";
 import { residencyOf } from "./residency.ts";
-import { snapshotOf } from "./snapshot.ts";
+import { snapshotting } from "./snapshot.ts";
 import { noTraffic } from "./traffic.ts";
 
 type RegionHandlers = NonNullable<Handlers<CoreRegistry>["region"]>;
@@ -79,8 +79,9 @@ export function regionHandlers(kernel: Kernel): RegionHandlers {
     },
 
     snapshot({ region: handle }, call) {
-      const entry = snapshotOf(kernel, get(handle), kernel.peer(call.peer));
-      return { snapshot: entry.handle, address: entry.first * PAGE_BYTES, size: entry.pages * PAGE_BYTES };
+      const later = call.later();
+      kernel.tasks.add(snapshotting(kernel, get(handle), kernel.peer(call.peer), later));
+      return later;
     },
 
     residency({ region: handle, range, limit }): Output<CoreRegistry, "region", "residency"> {

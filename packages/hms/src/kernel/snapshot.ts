@@ -10,6 +10,7 @@ import {
   NO_FRAME,
   OK,
   PAGE_BYTES,
+  type PageCount,
   type PageIndex,
   PRIVATE,
   type Space,
@@ -19,49 +20,89 @@ import {
 } from "@hms/hmm";
 import type { LinuxHost } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
+import type { CoreRegistry, Later, Output } from "@hms/uabi";
 import type { Kernel } from "./kernel.ts";
 import type { PeerEntry, RegionEntry } from "./objects.ts";
 
 const bytes = new Uint8Array(PAGE_BYTES);
 
+/** Pages that are copied between two signs of life. */
+const STEP: PageCount = 4 * HUGE_PAGES;
+type Snapshot = Later<Output<CoreRegistry, "region", "snapshot">>;
+
 /**
  * A new region with the content of another. First every page is taken from wherever it could be written, then all are
  * copied; nobody can write in between, because this thread answers no faults until it is done. What is on disk is
- * shared there. Pages of shared and file regions cannot be taken away from everyone: those are copied one by one.
+ * shared there. Pages of shared and file regions cannot be taken away from everyone: those are copied one by one, and
+ * faults are answered meanwhile.
  */
-export function snapshotOf(kernel: Kernel, source: RegionEntry, maker: PeerEntry): RegionEntry {
-  const host = kernel.open;
-  const { space } = source.space.linux;
-  expectWhole(space, source);
+export function* snapshotting(
+  kernel: Kernel,
+  source: RegionEntry,
+  maker: PeerEntry,
+  later: Snapshot,
+): Generator<void> {
+  let made: RegionEntry | null = null;
+  try {
+    const host = kernel.open;
+    expectWhole(source.space.linux.space, source);
+    made = emptyLike(kernel, source, maker);
+    const atOnce = source.linux.file === null;
+    if (atOnce) takeAway(host, source.space.linux.space, source);
+    for (let k = 0; k < source.pages; ) {
+      const end = Math.min(source.pages, k + STEP);
+      k = copyPages(host, source, made, k, end);
+      kernel.beat();
+      if (atOnce) continue;
+      yield;
+      if (!source.space.regions.has(source) || !made.space.regions.has(made)) throw gone(source);
+    }
+    later.answer({ snapshot: made.handle, address: made.first * PAGE_BYTES, size: made.pages * PAGE_BYTES });
+  } catch (error) {
+    if (made?.space.regions.has(made) === true) kernel.destroyRegion(made);
+    later.fail(error);
+  }
+}
+
+function gone({ name }: RegionEntry): HmsError {
+  return new HmsError(
+    "REGION_FREED",
+    "ENOENT",
+    `Making a snapshot of ${name} failed: it was freed meanwhile.`,
+  );
+}
+
+function emptyLike(kernel: Kernel, source: RegionEntry, maker: PeerEntry): RegionEntry {
   const file = source.kind === "copy" ? source.options.file : undefined;
   const options = {
     bytes: source.pages * PAGE_BYTES,
     huge: source.options.huge ?? null,
     ...(file === undefined ? {} : { file }),
   };
-  const made = kernel.addRegion(
-    source.space,
-    options,
-    source.kind === "copy" ? "copy" : "anonymous",
-    `${source.name} snapshot`,
-    maker,
-  );
-  try {
-    if (source.linux.file === null) takeAway(host, space, source);
-    for (let k = 0; k < source.pages; ) {
-      const page = source.first + k;
-      if (source.kind !== "file" && space.table.next(page, page + 1) === null) {
-        k += HUGE_PAGES - (page % HUGE_PAGES);
-        continue;
-      }
-      copyPage(host, space, page, made.first + k, source.kind === "file");
-      k++;
+  const kind = source.kind === "copy" ? "copy" : "anonymous";
+  return kernel.addRegion(source.space, options, kind, `${source.name} snapshot`.slice(0, 200), maker);
+}
+
+/** Copies pages `from` to `end` - 1 of the region; where there is nothing it may go further. Returns how far it came. */
+function copyPages(
+  host: LinuxHost,
+  source: RegionEntry,
+  made: RegionEntry,
+  from: PageCount,
+  end: PageCount,
+): PageCount {
+  const { space } = source.space.linux;
+  let k = from;
+  while (k < end) {
+    const page = source.first + k;
+    if (source.kind !== "file" && space.table.next(page, page + 1) === null) {
+      k += HUGE_PAGES - (page % HUGE_PAGES);
+      continue;
     }
-  } catch (error) {
-    kernel.destroyRegion(made);
-    throw error;
+    copyPage(host, space, page, made.first + k, source.kind === "file");
+    k++;
   }
-  return made;
+  return k;
 }
 
 function expectWhole(space: Space, { first, pages, name }: RegionEntry): void {

@@ -229,9 +229,17 @@ function* migrating(
   let left = 0;
   const kept: KeptValue[] = [];
   try {
+    const to = machine?.accel.deviceMemory ?? null;
+    // What does not fit would only drive out what has just come.
+    const most = to?.pages ?? Number.POSITIVE_INFINITY;
     for (let page = first; page < first + count; ) {
-      const step = Math.min(MOVE_STEP - (page % HUGE_PAGES), first + count - page);
-      const to = machine?.accel.deviceMemory ?? null;
+      const room = most - moved;
+      if (room === 0) {
+        left += first + count - page;
+        keep(kept, { first: page, count: first + count - page, reason: "no-memory" });
+        break;
+      }
+      const step = Math.min(MOVE_STEP - (page % HUGE_PAGES), first + count - page, room);
       const report = kernel.open.core.migrate({ space, first: page, count: step, to, duplicate });
       moved += report.moved;
       for (const run of report.kept) {
