@@ -222,17 +222,23 @@ export class Work {
         for (const one of made)
           if (one === null)
             unresolved.push({ file: current.index, line, macro, text: (call ?? "").slice(0, 120) });
-          else
+          else {
+            const symbol = nameBehind(one.name, bytes, readAs(current.path) === READ_AS.assembler);
+            if (symbol === null) {
+              unresolved.push({ file: current.index, line, macro, text: (call ?? "").slice(0, 120) });
+              continue;
+            }
             exports.push({
               file: current.index,
               line,
-              symbol: nameBehind(one.name, bytes),
+              symbol,
               macro,
               gpl: one.gpl,
               namespace: one.namespace,
               modules: one.modules,
               sort: one.sort,
             });
+          }
       },
       onInclude() {},
     });
@@ -429,11 +435,17 @@ const USE_PASTES = 1;
 const USE_EXPORTS = 2;
 const UNRESOLVED_MAX = 20_000;
 
-/** The name that `#define NAME name` of the file stands for: `#define FUNC_NAME memcpy`. Names of functions begin small. */
-function nameBehind(name: string, bytes: Buffer): string {
-  if (!/^[A-Z]/.test(name) || bytes.indexOf(`define ${name}`) < 0) return name;
-  const meant = new RegExp(`^[ \\t]*#[ \\t]*define[ \\t]+${name}[ \\t]+([A-Za-z_]\\w*)[ \\t]*$`, "m");
-  return meant.exec(bytes.toString("latin1"))?.[1] ?? name;
+/**
+ * The name that `#define NAME name` of the file stands for: `#define FUNC_NAME memcpy`. Names of functions begin small,
+ * but in assembler. Null: it stands for several, or for something that is no name.
+ */
+function nameBehind(name: string, bytes: Buffer, assembler: boolean): string | null {
+  if (!(assembler || /^[A-Z]/.test(name)) || bytes.indexOf(`define ${name}`) < 0) return name;
+  const defined = new RegExp(`^[ \\t]*#[ \\t]*define[ \\t]+${name}[ \\t]+(\\S.*?)[ \\t]*$`, "gm");
+  const meant = new Set([...bytes.toString("latin1").matchAll(defined)].map((match) => match[1] ?? ""));
+  const plain = [...meant].filter((value) => /^[A-Za-z_]\w*$/.test(value));
+  if (assembler && meant.size > 0 && (meant.size > 1 || plain.length === 0)) return null;
+  return plain[0] ?? name;
 }
 
 /** The macros that a file defines. */

@@ -22,7 +22,7 @@ export class NameTable {
   #bytes: Uint8Array = new Uint8Array(1 << 14);
   #count = 0;
 
-  constructor(slots = 1 << 11) {
+  constructor(slots: number = 1 << 11) {
     this.#slots = new Int32Array(slots);
   }
 

@@ -1,6 +1,27 @@
 import { CHARACTER, IN_NAME, SORT } from "./characters.ts";
 import { MENTION } from "./mention.ts";
 import { hashBytes, IntList, NAME_BYTES_MAX, type NameTable } from "./names.ts";
+import {
+  bodyFollows,
+  CLASS_MAKERS,
+  CLASS_PREFIX,
+  closeOfComment,
+  DECLARE,
+  DEFINE,
+  DIRECTIVES_OF_NAMES,
+  directiveWord,
+  EXPORT,
+  endOfDirective,
+  firstOfLine,
+  includes,
+  indexOf,
+  isComparison,
+  isIfZero,
+  isInstruction,
+  isParameter,
+  PER_CPU,
+  startsWith,
+} from "./text.ts";
 import { WORD } from "./words.ts";
 
 /** What the token before was. */
@@ -36,7 +57,7 @@ const DECL = { none: -1, start: 0, typed: 1, named: 2 } as const;
 /** Nesting deeper than this is no C; what is deeper is read as if it were this deep. */
 const DEPTH_MAX = 250;
 /** Bytes of one macro's text that are kept for the expansion of pasted names. */
-export const MACRO_BYTES_MAX = 1 << 14;
+export const MACRO_BYTES_MAX: number = 1 << 14;
 
 /** What owns mentions: a macro, an inline function, an object, or the file itself (name 0). */
 export const OWNER = { macro: 1, function: 2, object: 3, file: 4 } as const;
@@ -370,7 +391,8 @@ export class CodeScanner {
             if (next === 40 && atoms === 0 && !tagged)
               mention = MENTION.reference; // A macro is used.
             else if (bracket > 0) mention = MENTION.reference;
-            else if (external || (next === 40 && !this.#bodyFollows(pos))) mention = MENTION.declaration;
+            else if (external || (next === 40 && !bodyFollows(this.#bytes, this.#length, pos)))
+              mention = MENTION.declaration;
             else mention = atoms === 0 && next !== 40 ? MENTION.otherThing : MENTION.definition;
             if (groups > 0 && !typed && next !== 40) mention = MENTION.otherThing;
             if (groups > 0 && typed) mention = MENTION.reference;
@@ -401,7 +423,7 @@ export class CodeScanner {
               prev !== P.other &&
               prev !== P.close &&
               (next === 59 || next === 61 || next === 44 || next === 91 || next === 41 || next === 58) &&
-              !(next === 61 && this.#isComparison(pos))
+              !(next === 61 && isComparison(this.#bytes, pos))
             ) {
               mention = MENTION.otherThing;
               this.#locals.push(id, brace);
@@ -489,14 +511,14 @@ export class CodeScanner {
         }
         case 35: {
           // '#': a directive at the start of a line
-          if (!this.#firstOfLine(pos, lineStart)) {
+          if (!firstOfLine(this.#bytes, pos, lineStart)) {
             pos++;
             continue;
           }
-          const end = this.#endOfDirective(pos);
-          const word = this.#directiveWord(pos + 1, end);
+          const end = endOfDirective(this.#bytes, this.#length, pos);
+          const word = directiveWord(this.#bytes, pos + 1, end);
           if (word === 1) {
-            if (this.#zero(pos, end)) {
+            if (isIfZero(this.#bytes, pos, end)) {
               pos = this.#skipDisabled(end, line);
               line = this.#skippedTo;
               lineStart = pos;
@@ -771,29 +793,6 @@ export class CodeScanner {
     this.owners.push(id, line, OWNER.function, 0);
   }
 
-  /** Whether `(…)` at `pos` is followed by a body, so that what stands before is a definition. */
-  #bodyFollows(pos: number): boolean {
-    const bytes = this.#bytes;
-    let depth = 0;
-    const limit = Math.min(this.#length, pos + 4096);
-    for (let at = pos; at < limit; at++) {
-      const c = bytes[at];
-      if (c === 40) depth++;
-      else if (c === 41) depth--;
-      else if (depth === 0 && (c === 59 || c === 44 || c === 61)) return false;
-      else if (depth === 0 && c === 123) return true;
-    }
-    return false;
-  }
-
-  /** Whether a name is followed by `==`. */
-  #isComparison(pos: number): boolean {
-    const bytes = this.#bytes;
-    let at = pos;
-    while (bytes[at] !== 61) at++;
-    return bytes[at + 1] === 61;
-  }
-
   /** Whether the name before this brace is a tag: `struct name {`. */
   #tagBefore(pos: number): boolean {
     const bytes = this.#bytes;
@@ -805,63 +804,6 @@ export class CodeScanner {
     while (at >= 0 && IN_NAME[bytes[at] as number] === 1) at--;
     const id = this.names.find(bytes, at + 1, end, hashBytes(bytes, at + 1, end));
     return id > 0 && id < this.#meaning.length && this.#meaning[id] === WORD.tag;
-  }
-
-  #firstOfLine(pos: number, lineStart: number): boolean {
-    for (let at = lineStart; at < pos; at++)
-      if (SORT[this.#bytes[at] as number] !== CHARACTER.blank) return false;
-    return true;
-  }
-
-  /** The end of a directive: the end of its line, with the lines that continue it and comments that span lines. */
-  #endOfDirective(pos: number): number {
-    const bytes = this.#bytes;
-    let at = pos;
-    while (at < this.#length) {
-      const c = bytes[at];
-      if (c === 10) return at;
-      if (c === 92) {
-        at += bytes[at + 1] === 13 ? 3 : 2;
-        continue;
-      }
-      if (c === 47 && bytes[at + 1] === 42) {
-        const close = this.#closeOfComment(at + 2);
-        at = close;
-        continue;
-      }
-      if (c === 47 && bytes[at + 1] === 47) {
-        while (at < this.#length && bytes[at] !== 10) at++;
-        return at;
-      }
-      at++;
-    }
-    return this.#length;
-  }
-
-  #closeOfComment(pos: number): number {
-    const bytes = this.#bytes;
-    let at = pos;
-    while (at < this.#length && !(bytes[at] === 42 && bytes[at + 1] === 47)) at++;
-    return Math.min(this.#length, at + 2);
-  }
-
-  /** 1: if, ifdef, ifndef. 2: else, elif. 3: endif. 4: define. 5: include. 0: others. */
-  #directiveWord(from: number, end: number): number {
-    const bytes = this.#bytes;
-    let at = from;
-    while (at < end && SORT[bytes[at] as number] === CHARACTER.blank) at++;
-    const c = bytes[at];
-    const d = bytes[at + 1];
-    if (c === 105) return d === 102 ? 1 : d === 110 ? 5 : 0;
-    if (c === 101) return d === 108 ? 2 : d === 110 ? 3 : 0;
-    return c === 100 && d === 101 ? 4 : 0;
-  }
-
-  /** Whether a directive is `#if 0`. */
-  #zero(pos: number, end: number): boolean {
-    return /^#\s*if\s+0\s*(\/|$)/.test(
-      Buffer.from(this.#bytes.subarray(pos, Math.min(end, pos + 40))).toString("latin1"),
-    );
   }
 
   #skippedTo = 0;
@@ -885,7 +827,7 @@ export class CodeScanner {
       let word = at;
       while (word < this.#length && SORT[bytes[word] as number] === CHARACTER.blank) word++;
       if (bytes[word] !== 35) continue;
-      const directive = this.#directiveWord(word + 1, this.#length);
+      const directive = directiveWord(this.#bytes, word + 1, this.#length);
       if (directive === 1) depth++;
       else if (directive === 3 && depth > 0) depth--;
       else if (depth === 0 && (directive === 3 || directive === 2)) {
@@ -1013,7 +955,7 @@ export class CodeScanner {
         at++;
         prev = P.other;
       } else if (c === 47 && bytes[at + 1] === 42) {
-        const close = this.#closeOfComment(at + 2);
+        const close = closeOfComment(this.#bytes, this.#length, at + 2);
         if (this.#everything) this.#text(at + 2, close - 2, line, MENTION.comment);
         for (; at < close; at++) if (bytes[at] === 10) line++;
       } else if (c === 47 && bytes[at + 1] === 47) {
@@ -1127,7 +1069,7 @@ export class CodeScanner {
           if (this.#peek(at) === 40) this.#listener.onUse(id, at, line, -1);
         } else if (word === WORD.annotation || startsWith(bytes, start, at, EXPORT)) annotated = true;
         else if (word === WORD.none) {
-          const label = bytes[at] === 58 && this.#firstOfLine(start, lineStart);
+          const label = bytes[at] === 58 && firstOfLine(this.#bytes, start, lineStart);
           let mention: number = MENTION.assembler;
           if (label || definer === 1) mention = MENTION.definition;
           else if (annotated) mention = MENTION.annotation;
@@ -1141,7 +1083,7 @@ export class CodeScanner {
       } else if (sort === CHARACTER.digit) {
         while (at < length && IN_NAME[bytes[at] as number] === 1) at++;
       } else if (c === 47 && bytes[at + 1] === 42) {
-        const close = this.#closeOfComment(at + 2);
+        const close = closeOfComment(this.#bytes, this.#length, at + 2);
         if (this.#everything) this.#text(at + 2, close - 2, line, MENTION.comment);
         for (; at < close; at++)
           if (bytes[at] === 10) {
@@ -1159,10 +1101,10 @@ export class CodeScanner {
         if (isInstruction(bytes, start)) this.#text(start, Math.min(at, length), line, MENTION.assembler);
         at++;
       } else if (c === 35) {
-        if (this.#firstOfLine(at, lineStart)) {
-          const end = this.#endOfDirective(at);
-          const word = this.#directiveWord(at + 1, end);
-          if (word === 1 && this.#zero(at, end)) {
+        if (firstOfLine(this.#bytes, at, lineStart)) {
+          const end = endOfDirective(this.#bytes, this.#length, at);
+          const word = directiveWord(this.#bytes, at + 1, end);
+          if (word === 1 && isIfZero(this.#bytes, at, end)) {
             at = this.#skipDisabled(end, line);
             line = this.#skippedTo;
             lineStart = at;
@@ -1178,71 +1120,4 @@ export class CodeScanner {
       } else at++;
     }
   }
-}
-
-/** Instructions with a name behind them, as strings hold them for ALTERNATIVE in headers that assembler includes. */
-const INSTRUCTION = /^(\\t|\s)*(call|jmp|verw|bl|jal|brasl)\s/;
-
-function isInstruction(bytes: Uint8Array, start: number): boolean {
-  const c = bytes[start];
-  // Most strings are none, and are told by their first letter: b, c, j, v or a blank.
-  if (c !== 98 && c !== 99 && c !== 106 && c !== 118 && c !== 32 && c !== 9 && c !== 92) return false;
-  return INSTRUCTION.test(Buffer.from(bytes.subarray(start, start + 16)).toString("latin1"));
-}
-
-const latin = (text: string): Uint8Array => Buffer.from(text, "latin1");
-const DEFINE = latin("DEFINE_");
-const DECLARE = latin("DECLARE_");
-const EXPORT = latin("EXPORT_");
-const PER_CPU = latin("PER_CPU");
-/** Macros of include/linux/cleanup.h and what is built on them: their first argument is what code uses later. */
-const CLASS_MAKERS: RegExp = /^(DEFINE|EXTEND|DECLARE)_(\w*GUARD\w*|FREE|CLASS\w*)$|^EXTEND_CLASS$/;
-/** Stands before the name of a class, which is in a space of its own. */
-export const CLASS_PREFIX = "@class ";
-const DIRECTIVES_OF_NAMES: ReadonlySet<string> = new Set([
-  ".globl",
-  ".global",
-  ".type",
-  ".size",
-  ".weak",
-  ".hidden",
-  ".set",
-  ".equ",
-  ".extern",
-  ".ent",
-  ".end",
-  ".import",
-  ".export",
-  ".proc",
-  ".local",
-  ".protected",
-  ".internal",
-]);
-
-function startsWith(bytes: Uint8Array, start: number, end: number, prefix: Uint8Array): boolean {
-  if (end - start < prefix.length) return false;
-  for (let i = 0; i < prefix.length; i++) if (bytes[start + i] !== prefix[i]) return false;
-  return true;
-}
-
-function includes(bytes: Uint8Array, start: number, end: number, part: Uint8Array): boolean {
-  for (let at = start; at + part.length <= end; at++) if (startsWith(bytes, at, end, part)) return true;
-  return false;
-}
-
-function indexOf(bytes: Uint8Array, byte: number, from: number, end: number): number {
-  let at = from;
-  while (at < end && bytes[at] !== byte) at++;
-  return at;
-}
-
-function isParameter(bytes: Uint8Array, start: number, end: number, parameters: readonly number[]): boolean {
-  for (let i = 0; i < parameters.length; i += 2) {
-    const from = parameters[i] as number;
-    if ((parameters[i + 1] as number) - from !== end - start) continue;
-    let at = 0;
-    while (at < end - start && bytes[from + at] === bytes[start + at]) at++;
-    if (at === end - start) return true;
-  }
-  return false;
 }

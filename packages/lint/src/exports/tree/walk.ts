@@ -4,7 +4,7 @@ import { join } from "node:path";
 /** More files than any kernel has: what is larger is not walked to its end. */
 export const FILES_MAX = 1_000_000;
 /** Files larger than this are generated tables; they are left out, with a warning. */
-export const FILE_BYTES_MAX = 64 << 20;
+export const FILE_BYTES_MAX: number = 64 << 20;
 
 export interface Listed {
   readonly path: string;
