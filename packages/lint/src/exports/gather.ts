@@ -3,7 +3,7 @@ import { Pool } from "./pool.ts";
 import { exportMacros, pasteMacros, tracepointNames } from "./rules.ts";
 import { type MacroText, type Template, type TemplateTable, templatesOf } from "./scan/macros.ts";
 import { NameTable } from "./scan/names.ts";
-import { CLASS_PREFIX } from "./scan/scanner.ts";
+import { CLASS_PREFIX } from "./scan/text.ts";
 import { addWords } from "./scan/words.ts";
 import { READ_AS, readAs } from "./tree/files.ts";
 import type { Place, Wanted } from "./tree/read.ts";

@@ -1,5 +1,5 @@
 import type { ExportShape, Template, TemplateTable } from "./scan/macros.ts";
-import { CLASS_PREFIX } from "./scan/scanner.ts";
+import { CLASS_PREFIX } from "./scan/text.ts";
 
 /** The namespace of what KUnit tests may use (include/kunit/visibility.h). */
 export const KUNIT_NAMESPACE = "EXPORTED_FOR_KUNIT_TESTING";
