@@ -28,6 +28,8 @@ export interface LoopService {
   poll(): number;
   /** The loop is about to sleep (true) or is awake again (false): whoever has work then signals the loop's `wake`. */
   sleeping(asleep: boolean): void;
+  /** Whether it waits for something that nobody signals, and wants to be polled every millisecond; default: no. */
+  impatient?(): boolean;
 }
 
 /** What is kept of an event that came while something else was being done. */
@@ -125,7 +127,8 @@ export class KernelLoop {
     // Whoever added something before it knew that we sleep has not signalled.
     const idle = this.#service.poll() === 0 && !this.#stopping;
     if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 1, 1);
-    const ready = this.#waiter.wait(idle ? (this.#host.anyWaiting ? RETRY_MS : SLEEP_MS) : 0);
+    const soon = this.#host.anyWaiting || this.#service.impatient?.() === true;
+    const ready = this.#waiter.wait(idle ? (soon ? RETRY_MS : SLEEP_MS) : 0);
     if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 1, 0);
     this.#service.sleeping(false);
     return ready;

@@ -131,9 +131,14 @@ function writeBack(kernel: Kernel): void {
 }
 
 /** What could fail comes first, while everything is still there; faults are served while queues end. */
-function* closing(kernel: Kernel, peer: Peer, force: boolean, later: Later<Closed>): Generator<void> {
+function* closing(
+  kernel: Kernel,
+  peer: Peer,
+  force: boolean,
+  later: Later<Closed>,
+): Generator<boolean, void> {
   // Other threads may have left a moment ago: first they are listened to.
-  yield;
+  yield true;
   try {
     if (!force) expectAlone(kernel.others(kernel.peer(peer)).length);
     writeBack(kernel);
@@ -145,7 +150,7 @@ function* closing(kernel: Kernel, peer: Peer, force: boolean, later: Later<Close
   for (const [, { context }] of [...kernel.handles.entries("device")]) context.close();
   for (const { accel } of kernel.machines) accel.shutDown();
   const until = host.now() + DEVICES_GRACE;
-  while (host.now() < until && kernel.machines.some(({ accel }) => !accel.down)) yield;
+  while (host.now() < until && kernel.machines.some(({ accel }) => !accel.down)) yield false;
   try {
     for (const { accel } of kernel.machines) accel.close();
     // What queues wrote until they ended.

@@ -133,6 +133,10 @@ export class Kernel implements LoopService {
     return done + this.journal.serve();
   }
 
+  impatient(): boolean {
+    return this.tasks.size > 0 || this.machines.some(({ accel }) => accel.impatient);
+  }
+
   /** A sign of life within what takes long. */
   beat(): void {
     Atomics.add(this.#heartbeat, 0, 1);

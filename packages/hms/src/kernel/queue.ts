@@ -116,12 +116,12 @@ export function queueHandlers(kernel: Kernel): QueueHandlers {
 
 type Stopped = Later<Output<CoreRegistry, "queue", "stop">>;
 
-function* stopping(queue: QueueEntry["queue"], drain: boolean, later: Stopped): Generator<void> {
+function* stopping(queue: QueueEntry["queue"], drain: boolean, later: Stopped): Generator<boolean, void> {
   try {
-    while (drain && queue.state === "started" && queue.inFlight > 0) yield;
+    while (drain && queue.state === "started" && queue.inFlight > 0) yield false;
     const before = queue.statistics().canceled;
     queue.put();
-    while (queue.stoppingSince !== null) yield;
+    while (queue.stoppingSince !== null) yield false;
     later.answer({ cancelled: queue.statistics().canceled - before });
   } catch (error) {
     later.fail(error);

@@ -41,7 +41,7 @@ export function* snapshotting(
   source: RegionEntry,
   maker: PeerEntry,
   later: Snapshot,
-): Generator<void> {
+): Generator<boolean, void> {
   let made: RegionEntry | null = null;
   try {
     const host = kernel.open;
@@ -54,7 +54,7 @@ export function* snapshotting(
       k = copyPages(host, source, made, k, end);
       kernel.beat();
       if (atOnce) continue;
-      yield;
+      yield true;
       if (!source.space.regions.has(source) || !made.space.regions.has(made)) throw gone(source);
     }
     later.answer({ snapshot: made.handle, address: made.first * PAGE_BYTES, size: made.pages * PAGE_BYTES });

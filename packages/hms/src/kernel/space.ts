@@ -224,7 +224,7 @@ function* migrating(
   machine: Machine | null,
   duplicate: boolean,
   later: Later<Output<CoreRegistry, "space", "migrate">>,
-): Generator<void> {
+): Generator<boolean, void> {
   let moved = 0;
   let left = 0;
   const kept: KeptValue[] = [];
@@ -247,7 +247,7 @@ function* migrating(
         keep(kept, { first: run.first, count: run.count, reason: reasonName(run.reason) });
       }
       page += step;
-      yield;
+      yield true;
     }
     later.answer({ moved, left, kept });
   } catch (error) {
@@ -272,7 +272,7 @@ function* prefetchTo(
   count: PageCount,
   { accel }: Machine,
   later: Prefetched,
-): Generator<void> {
+): Generator<boolean, void> {
   let moved = 0;
   try {
     for (let page = first; page < first + count; ) {
@@ -281,7 +281,7 @@ function* prefetchTo(
       const to = accel.deviceMemory;
       moved += kernel.open.core.migrate({ space, first: page, count: step, to, cause: CAUSE.prefetch }).moved;
       page += step;
-      yield;
+      yield true;
     }
     later.answer({ moved });
   } catch (error) {
@@ -296,7 +296,7 @@ function* prefetchHome(
   first: PageIndex,
   count: PageCount,
   later: Prefetched,
-): Generator<void> {
+): Generator<boolean, void> {
   let moved = 0;
   try {
     const end = first + count;
@@ -311,7 +311,7 @@ function* prefetchHome(
       }).moved;
       moved += fetchFromDisk(kernel, space, page, page + step);
       page += step;
-      yield;
+      yield true;
     }
     later.answer({ moved });
   } catch (error) {
