@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { packAll } from "../tools/pack.ts";
+import { skip } from "./support/hms-lab.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "hms-pack-"));
 after(() => rmSync(scratch, { recursive: true }));
@@ -52,6 +53,22 @@ test("the packages as they are published install and run in an empty folder", (c
     program,
     'import { best, discover } from "@hms/topology";\nconsole.log(best(await discover("xeon-max"), ["node0"]).targets[0].target.id);\n',
   );
+  writeFileSync(
+    join(home, "uses-hms.mjs"),
+    `import { open } from "hms";
+     using hms = await open({ ram: "64MiB" });
+     const x = hms.space.alloc(Float32Array, 1 << 18, { name: "x" });
+     x.view.fill(1);
+     const queue = hms.device("accel0").queue();
+     await queue.run(({ x }, { first, end }) => { for (let i = first; i < end; i++) x[i] *= 2; }, { x: x.update() });
+     console.log(x.view[1000]);\n`,
+  );
+  if (skip === false)
+    assert.match(
+      hms(["run", "--device", "accel:memory=8MiB", "uses-hms.mjs"]),
+      /^2\n\nMEMORY REPORT[\s\S]*accel0/,
+    );
+
   const ran = spawnSync(process.execPath, [program], { cwd: home, encoding: "utf8" });
   assert.equal(ran.status, 0, ran.stderr);
   assert.match(ran.stdout, /^node\d\n$/);

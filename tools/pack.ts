@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "..");
 /** The command line is one file with all that it needs of the other packages; these are published beside it. */
-const LIBRARIES = ["topology"];
+const LIBRARIES = ["topology", "uabi", "hmm", "host-linux", "drivers/accel", "hms"];
 const COMMAND_LINE = "cli";
 
 type Json = Record<string, unknown>;
@@ -25,7 +25,7 @@ export function packAll(out: string): string[] {
 
 function pack(name: string, out: string): string {
   const source = join(root, "packages", name);
-  const staged = join(out, name);
+  const staged = join(out, name.replace("/", "-"));
   mkdirSync(staged);
   const manifest = JSON.parse(readFileSync(join(source, "package.json"), "utf8")) as Json;
   for (const part of ["bin", "dist", "machines", "schema"])
@@ -51,6 +51,7 @@ function pack(name: string, out: string): string {
 /** The command line is one file; of the other packages all is published but what tsc keeps for itself. */
 function isPublished(name: string, path: string): boolean {
   if (path.endsWith(".tsbuildinfo") || path.endsWith(".inputs.json")) return false;
+  if (/\/dist\/(?:.*\/)?testing(?:\/|$)/.test(path)) return false;
   return name !== COMMAND_LINE || !/\/dist\/.*\.(js|ts)$|\/dist\/commands$/.test(path);
 }
 
