@@ -155,6 +155,10 @@ function rates(samples: readonly TimelineSample[], of: (sample: TimelineSample) 
 }
 
 const bytes = (value: number): string => (value === 0 ? "0" : size(value));
+const perSecond =
+  (format: (value: number) => string) =>
+  (value: number): string =>
+    value === 0 ? "0" : `${format(value)}/s`;
 
 function chartsOf(recording: Recording): Chart[] {
   const { timeline, devices, ramBytes, snapshots } = recording;
@@ -216,7 +220,7 @@ function chartsOf(recording: Recording): Chart[] {
     {
       ...plain,
       title: "Page faults",
-      note: "a second",
+      note: "by whom",
       series: [
         series(
           "CPU",
@@ -233,14 +237,14 @@ function chartsOf(recording: Recording): Chart[] {
             ]
           : []),
       ],
-      format: count,
+      format: perSecond(count),
     },
     ...(device
       ? [
           {
             ...plain,
             title: "Migration",
-            note: "bytes a second: to devices upwards, home downwards",
+            note: "to devices upwards, home downwards",
             series: [
               series(
                 "to devices",
@@ -255,7 +259,7 @@ function chartsOf(recording: Recording): Chart[] {
                 true,
               ),
             ],
-            format: bytes,
+            format: perSecond(bytes),
             binary: true,
           },
         ]
@@ -265,7 +269,7 @@ function chartsOf(recording: Recording): Chart[] {
           {
             ...plain,
             title: "Disk",
-            note: "bytes a second: out of RAM upwards, back downwards",
+            note: "out of RAM upwards, back downwards",
             series: [
               series(
                 "out",
@@ -280,7 +284,7 @@ function chartsOf(recording: Recording): Chart[] {
                 true,
               ),
             ],
-            format: bytes,
+            format: perSecond(bytes),
             binary: true,
           },
         ]
