@@ -372,9 +372,10 @@ describe("opening and closing", { skip }, () => {
   }
 
   test("leaves no descriptor and no mapping behind", async () => {
-    const { descriptors, mappings } = await rounds(30, []);
+    const { descriptors, mappings } = await rounds(60, []);
     assert.ok(descriptors <= 2, `${descriptors} descriptors`);
-    assert.ok(mappings <= 15, `${mappings} mappings`);
+    // Less than one a round: heaps of the C library come and go with threads.
+    assert.ok(mappings <= 45, `${mappings} mappings`);
   });
 
   test("leaves nothing behind of devices but what the library for foreign calls keeps of their threads", async () => {

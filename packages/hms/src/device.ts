@@ -205,7 +205,18 @@ export class Device {
     return JSON.parse(new TextDecoder().decode(reply ?? new Uint8Array([123, 125]))) as Reply;
   }
 
-  /** Closes its queues; it can be opened again by `Hms.device`. */
+  /**
+   * Closes its queues; it can be opened again by `Hms.device`.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * const queue = hms.device("accel0").queue();
+   * hms.device("accel0").close();
+   * console.log(queue.state, hms.device("accel0").queue().state); // zombie started
+   * ```
+   */
   close(): void {
     for (const queue of [...this.#queues]) queue.close();
     if (!this.#link.over) this.#link.sync.device.close({ device: this.id });

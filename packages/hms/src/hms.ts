@@ -292,7 +292,18 @@ export class Hms implements Disposable {
     return this.#link.sync.context.query({});
   }
 
-  /** Subscribes to what happens from now on: an `EventStream`, to be closed. */
+  /**
+   * Subscribes to what happens from now on: an `EventStream`, to be closed. Throws BAD_TOPIC (EINVAL).
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * using events = hms.events({ topics: ["faults", "migrations"], capacity: 1000 });
+   * hms.space.alloc(Uint8Array, 4096).view[0] = 1;
+   * console.log(events.take().length, events.dropped); // 1 0
+   * ```
+   */
   events(options: EventOptions = {}): EventStream {
     this.#expectOpen("Subscribing");
     return new EventStream(this.#link, this.#context, options);

@@ -65,7 +65,18 @@ export class Program {
     return number;
   }
 
-  /** Takes it from the device. Throws EBUSY while requests run it. */
+  /**
+   * Takes it from the device. Throws EBUSY while requests run it.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * const program = await hms.device("accel0").load({ text: "export function nothing() {}" });
+   * await hms.device("accel0").queue().run(program.kernel("nothing"), {});
+   * program.unload();
+   * ```
+   */
   unload(): void {
     if (!this.#link.over) this.#link.sync.registration.destroy({ registration: this.id });
   }

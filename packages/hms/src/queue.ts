@@ -357,13 +357,40 @@ export class Queue implements Disposable {
 
   // Its life.
 
-  /** Resolves when nothing is under way. */
+  /**
+   * Resolves when nothing is under way.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * const x = hms.space.alloc(Float32Array, 1000);
+   * const queue = hms.device("accel0").queue();
+   * for (let i = 0; i < 10; i++) void queue.run(({ x }, { first, end }) => {
+   *   for (let k = first; k < end; k++) x[k] += 1;
+   * }, { x: x.update() });
+   * await queue.drain();
+   * console.log(queue.inFlight, x.view[0]); // 0 10
+   * ```
+   */
   async drain(): Promise<void> {
     while (this.#behind !== null) await this.#behind;
     if (!this.#closed) await this.#client.drained();
   }
 
-  /** Cancels a request; one that runs is asked to end. Nothing happens when it is over. */
+  /**
+   * Cancels a request by its number; one that runs is asked to end. Nothing happens when it is over. Where the number is
+   * not known yet, give `run` a `signal`.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * const queue = hms.device("accel0").queue();
+   * const { request } = await queue.run(() => {}, {});
+   * queue.cancel(request); // It is over.
+   * ```
+   */
   cancel(request: number): void {
     this.#expectOpen("Cancelling in");
     try {
@@ -403,13 +430,36 @@ export class Queue implements Disposable {
     this.#link.sync.queue.start({ queue: this.id });
   }
 
-  /** Ends it at once, whatever it is doing; other queues do not notice. Throws QUEUE_DEAD (ENXIO) when it is dead. */
+  /**
+   * Ends it at once, whatever it is doing; other queues do not notice. Throws QUEUE_DEAD (ENXIO) when it is dead.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * const queue = hms.device("accel0").queue();
+   * queue.reset();
+   * console.log(queue.state); // zombie
+   * await queue.run(() => {}, {}).catch((error) => console.log(error.code)); // QUEUE_DEAD
+   * ```
+   */
   reset(): void {
     this.#expectOpen("Resetting");
     this.#link.sync.queue.reset({ queue: this.id });
   }
 
-  /** Counts of what it has done. */
+  /**
+   * Counts of what it has done.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * const queue = hms.device("accel0").queue();
+   * await queue.run(() => {}, {});
+   * console.log(queue.statistics().completed); // 1
+   * ```
+   */
   statistics(): QueueStatistics {
     this.#expectOpen("Counting");
     const { statistics } = this.#link.sync.queue.statistics({ queue: this.id });

@@ -74,7 +74,22 @@ export class Slice<T extends TypedArray> {
     return { array: this, access: "write" };
   }
 
-  /** As an argument that a kernel reads and writes. */
+  /**
+   * As an argument that a kernel reads and writes.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * const x = hms.space.alloc(Float32Array, 1000);
+   * const y = hms.space.alloc(Float32Array, 1000);
+   * x.view.fill(2);
+   * await hms.device("accel0").queue().run(({ x, y }, { first, end }) => {
+   *   for (let i = first; i < end; i++) y[i] += x[i];
+   * }, { x: x.read(), y: y.update() });
+   * console.log(y.view[0]); // 2
+   * ```
+   */
   update(): Access<T> {
     return { array: this, access: "update" };
   }

@@ -431,7 +431,18 @@ export class Space implements Disposable {
     });
   }
 
-  /** Counts of what it holds now. */
+  /**
+   * Counts of what it holds now.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * const x = hms.space.alloc(Uint8Array, 1 << 20);
+   * x.view.fill(1);
+   * console.log(hms.space.statistics().residentBytes); // 1048576
+   * ```
+   */
   statistics(): SpaceStatistics {
     this.#expectOpen("Counting");
     const { regions, mapped, resident, device, swapped } = this.#link.sync.space.statistics({
