@@ -51,6 +51,7 @@ import {
 import { SwapFile } from "./sys/disk.ts";
 import { Mapping } from "./sys/memory.ts";
 import { closePagemap } from "./sys/pagemap.ts";
+import { NEEDED_FEATURES, probe, requireCapabilities } from "./sys/probe.ts";
 import { Userfaultfd } from "./sys/uffd.ts";
 import { DeviceWindow, type WindowOptions } from "./window.ts";
 
@@ -175,6 +176,7 @@ export class LinuxHost implements Host, AddressBook, Disposable {
 
   /** Throws ENOSYS, EPERM, ENOTSUP when this machine does not allow it, EINVAL for sizes that are none. */
   constructor(options: LinuxHostOptions = {}) {
+    requireCapabilities(probe(), { features: NEEDED_FEATURES | UFFD_FEATURE_WP_ASYNC });
     const machine = Math.floor(totalmem() / PAGE_BYTES);
     this.#budget = budgetOf(options.ramBytes, defaultBudget(machine));
     // The budget may be exceeded rather than lose a byte.

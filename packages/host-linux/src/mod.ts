@@ -13,6 +13,7 @@ export { CpuOf, gettid, setAffinity, threadAddress } from "./sys/cpu.ts";
 export { type PeerCredentials, peerCredentials } from "./sys/credentials.ts";
 export { dieLoudly } from "./sys/fatal.ts";
 export { addressOf, bufferAt, detach, Mapping } from "./sys/memory.ts";
+export { type Capabilities, limitation, probe } from "./sys/probe.ts";
 export type { Address, ByteCount } from "./sys/units.ts";
 export { EventFd } from "./sys/wait.ts";
 export { HANG_SECONDS, newHeartbeat, Watchdog } from "./watchdog.ts";

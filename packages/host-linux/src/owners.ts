@@ -43,6 +43,11 @@ export class Owners<T> {
     return range;
   }
 
+  /** Whether an owner has any range. */
+  has(owner: T): boolean {
+    return this.#ranges.some((range) => range.owner === owner);
+  }
+
   /** The ranges that overlap. */
   within(first: PageIndex, end: PageIndex): Owned<T>[] {
     const found: Owned<T>[] = [];

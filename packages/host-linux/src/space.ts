@@ -215,11 +215,8 @@ export class LinuxSpace {
     const gone = this.host.owners.within(first, first + count);
     this.host.owners.remove(first, count);
     for (const { owner } of gone) {
-      if (
-        !(owner instanceof LinuxRegion) ||
-        this.host.owners.within(owner.first, owner.first + owner.pages).length > 0
-      )
-        continue;
+      // A part of it may be left, there or wherever the program moved it.
+      if (!(owner instanceof LinuxRegion) || this.host.owners.has(owner)) continue;
       this.regions.delete(owner.id);
       owner.file?.close();
     }
