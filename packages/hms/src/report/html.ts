@@ -1,17 +1,17 @@
-import { type Chart, chartSvg, round, type Span, timeAxisSvg, xOf } from "./charts.ts";
+import { round, type Span, timeAxisSvg } from "./charts.ts";
 import { escapeMarkup } from "./clean.ts";
-import { count, counted, duration, PAGE_BYTES, pagesSize, size } from "./format.ts";
+import { count, counted, duration, pagesSize, size } from "./format.ts";
+import { looksOf } from "./looks.ts";
 import { SCRIPT, STYLE } from "./page-parts.ts";
-import { letterOf, type Recording, type TimelineSample, UNTOUCHED, WITH_COPIES } from "./recording.ts";
+import { letterOf, UNTOUCHED } from "./recording.ts";
 import { causeText, movedPages, type Report, type RunInfo } from "./report.ts";
 import { columnsOf, mapSvg, thinned } from "./residency-map.ts";
 import { endText, sentence } from "./text.ts";
+import { dataHtml, timelineHtml } from "./timeline.ts";
 
 /** Regions whose residency is drawn. */
 const MAPS_MAX = 12;
 const REGIONS_MAX = 40;
-/** Looks of places, in the style sheet: host, disk, then devices. */
-const DEVICE_LOOKS = 6;
 
 /** The report as one page that needs nothing else: no network, no other file. The same report gives the same bytes. */
 export function renderReportHtml(reports: readonly Report[], run: RunInfo): string {
@@ -105,202 +105,6 @@ function code(text: string): string {
   return escapeMarkup(text).replace(/`([^`]*)`/g, "<code>$1</code>");
 }
 
-interface Look {
-  readonly name: string;
-  readonly look: string;
-}
-
-/** The class of each place, which has its colour. */
-function looksOf({ places, devices }: Recording): Look[] {
-  return places.map((name) => ({
-    name,
-    look: lookOf(
-      name,
-      devices.map((device) => device.name),
-    ),
-  }));
-}
-
-function lookOf(place: string, devices: readonly string[]): string {
-  if (place.endsWith(WITH_COPIES)) return "copied";
-  const device = devices.indexOf(place);
-  if (device >= 0) return `device${device % DEVICE_LOOKS}`;
-  return ["host", "swap", "file", "lost"].find((known) => known === place) ?? "other";
-}
-
-function timelineHtml(report: Report, span: Span): string {
-  const { recording } = report;
-  if (recording.timeline.length < 2) return "";
-  const charts = chartsOf(recording)
-    .map((chart) => {
-      const keys = [
-        ...chart.series,
-        ...chart.limits.map(({ name, look }) => ({ name, look: `${look} dashed` })),
-      ]
-        .map(({ name, look }) => `<li class="${look}">${escapeMarkup(name)}</li>`)
-        .join("");
-      return `<figure><figcaption><b>${escapeMarkup(chart.title)}</b> <span>${escapeMarkup(chart.note)}</span><ul class="keys">${keys}</ul></figcaption>${chartSvg(chart, span)}</figure>`;
-    })
-    .join("");
-  return `<h2>Timeline</h2><div class="plots">${charts}${timeAxisSvg(span)}</div>`;
-}
-
-/** Change per second between samples; the first has none before it. */
-function rates(samples: readonly TimelineSample[], of: (sample: TimelineSample) => number): number[] {
-  return samples.map((sample, i) => {
-    const before = samples[i - 1];
-    if (before === undefined || sample.when <= before.when) return 0;
-    return ((of(sample) - of(before)) * 1e9) / (sample.when - before.when);
-  });
-}
-
-const bytes = (value: number): string => (value === 0 ? "0" : size(value));
-const perSecond =
-  (format: (value: number) => string) =>
-  (value: number): string =>
-    value === 0 ? "0" : `${format(value)}/s`;
-
-function chartsOf(recording: Recording): Chart[] {
-  const { timeline, devices, ramBytes, snapshots } = recording;
-  const when = timeline.map((sample) => sample.when);
-  const series = (
-    name: string,
-    look: string,
-    values: readonly number[],
-    area = false,
-  ): Chart["series"][number] => ({
-    name,
-    look,
-    values,
-    area,
-  });
-  const one = devices.length === 1 ? devices[0]?.name : undefined;
-  const inUse =
-    devices.length > 1
-      ? devices.map(({ name }, i) => series(name, `device${i % DEVICE_LOOKS}`, deviceUse(snapshots, i, when)))
-      : one === undefined
-        ? []
-        : [
-            series(
-              one,
-              "device0",
-              timeline.map(({ deviceBytes }) => deviceBytes),
-              true,
-            ),
-          ];
-  const disk = timeline.some(({ swappedIn, swappedOut }) => swappedIn + swappedOut > 0);
-  const device = devices.length > 0;
-  const plain = { when, limits: [], binary: false, height: 112 } as const;
-  return [
-    {
-      ...plain,
-      title: "Memory in use",
-      note: "by target",
-      series: [
-        series(
-          "host",
-          "host",
-          timeline.map(({ residentBytes }) => residentBytes),
-          true,
-        ),
-        ...inUse,
-      ],
-      limits: [
-        ...(ramBytes === null ? [] : [{ name: "RAM budget", value: ramBytes, look: "host" }]),
-        ...devices.map(({ name, memoryBytes }, i) => ({
-          name: `memory of ${name}`,
-          value: memoryBytes,
-          look: `device${i % DEVICE_LOOKS}`,
-        })),
-      ],
-      format: bytes,
-      binary: true,
-      height: 160,
-    },
-    {
-      ...plain,
-      title: "Page faults",
-      note: "by whom",
-      series: [
-        series(
-          "CPU",
-          "host",
-          rates(timeline, (s) => s.cpuFaults),
-        ),
-        ...(device
-          ? [
-              series(
-                "devices",
-                "device0",
-                rates(timeline, (s) => s.deviceFaults),
-              ),
-            ]
-          : []),
-      ],
-      format: perSecond(count),
-    },
-    ...(device
-      ? [
-          {
-            ...plain,
-            title: "Migration",
-            note: "to devices upwards, home downwards",
-            series: [
-              series(
-                "to devices",
-                "device0",
-                rates(timeline, (s) => s.movedToDevice * PAGE_BYTES),
-                true,
-              ),
-              series(
-                "home",
-                "host",
-                rates(timeline, (s) => -s.movedToHost * PAGE_BYTES),
-                true,
-              ),
-            ],
-            format: perSecond(bytes),
-            binary: true,
-          },
-        ]
-      : []),
-    ...(disk
-      ? [
-          {
-            ...plain,
-            title: "Disk",
-            note: "out of RAM upwards, back downwards",
-            series: [
-              series(
-                "out",
-                "swap",
-                rates(timeline, (s) => s.swappedOut * PAGE_BYTES),
-                true,
-              ),
-              series(
-                "back",
-                "file",
-                rates(timeline, (s) => -s.swappedIn * PAGE_BYTES),
-                true,
-              ),
-            ],
-            format: perSecond(bytes),
-            binary: true,
-          },
-        ]
-      : []),
-  ];
-}
-
-/** What a device had in use by points of time, of the last look before each. */
-function deviceUse(snapshots: Recording["snapshots"], device: number, when: readonly number[]): number[] {
-  let at = 0;
-  return when.map((time) => {
-    while (at + 1 < snapshots.length && (snapshots[at + 1]?.when ?? 0) <= time) at++;
-    return snapshots[at]?.deviceBytes[device] ?? 0;
-  });
-}
-
 function mapsHtml({ recording, regions }: Report, span: Span): string {
   const shown = regions
     .map((region, i) => ({ region, i }))
@@ -373,19 +177,4 @@ function regionsHtml({ regions, recording }: Report): string {
   const left = recording.regionsTotal - Math.min(regions.length, REGIONS_MAX);
   const more = left > 0 ? `<p class="none">And ${counted(left, "more region")}.</p>` : "";
   return `<h2>Regions</h2><div class="scroll"><table><thead><tr><th>Region</th><th>Kind</th><th class="n">Size</th><th class="n">CPU faults</th><th class="n">Device faults</th><th class="n">Waiting</th><th class="n">To device</th><th class="n">Home</th><th class="n">Evicted</th><th class="n">Copies</th><th class="n">To disk</th><th class="n">Back</th></tr></thead><tbody>${rows}</tbody></table></div>${more}`;
-}
-
-/** What the script shows where the pointer is: texts that are ready, by where they begin. */
-function dataHtml({ recording }: Report, span: Span): string {
-  const { timeline } = recording;
-  const series = chartsOf(recording).map(({ title, series: list, format }) => ({
-    title,
-    rows: list.map(({ name, values }) => [name, values.map((value) => format(Math.abs(value)))]),
-  }));
-  const data = {
-    x: timeline.map(({ when }) => Math.round(xOf(when, span))),
-    t: timeline.map(({ when }) => duration(when - span.from)),
-    charts: series,
-  };
-  return `<script type="application/json" class="data">${JSON.stringify(data).replace(/</g, "\\u003c")}</script>`;
 }

@@ -6,13 +6,16 @@ export function progressText(recordings: readonly Recording[], wallNs: number): 
   const sum = (of: (recording: Recording) => number): number =>
     recordings.reduce((all, recording) => all + of(recording), 0);
   if (recordings.length === 0) return `${duration(wallNs)} · hms is not open yet`;
-  const parts = [
-    `${count(sum(({ statistics }) => statistics.cpuFaults))} CPU faults`,
-    `${count(sum(({ statistics }) => statistics.deviceFaults))} device faults`,
-    `${pagesSize(sum(({ statistics }) => statistics.movedToDevice))} to devices`,
-    `${pagesSize(sum(({ statistics }) => statistics.movedToHost))} home`,
-  ];
+  const faults = sum(({ statistics }) => statistics.cpuFaults + statistics.deviceFaults);
+  const moved = sum(movedOf);
   const out = sum(({ statistics }) => statistics.swappedOut);
+  const parts = [`${count(faults)} faults`];
+  if (moved > 0) parts.push(`${pagesSize(moved)} moved`);
   if (out > 0) parts.push(`${pagesSize(out)} to disk`);
   return `${duration(wallNs)} · ${parts.join(" · ")}`;
+}
+
+function movedOf({ statistics }: Recording): number {
+  const { movedToDevice, movedToHost, movedBetweenDevices, duplicated } = statistics;
+  return movedToDevice + movedToHost + movedBetweenDevices + duplicated;
 }

@@ -73,7 +73,24 @@ export function movedPages(traffic: RegionTraffic): number {
   return toDevice + toHost + duplicated + swappedOut + swappedIn;
 }
 
-/** What a recording says. */
+/**
+ * What a recording says.
+ *
+ * @example
+ * ```ts
+ * import { mkdtempSync } from "node:fs";
+ * import { makeReport, readRecordings, renderReportText } from "hms/report";
+ * import { open } from "hms";
+ * process.env.HMS_REPORT = mkdtempSync("recordings-");
+ * {
+ *   using hms = await open({ ram: "64MiB" });
+ *   hms.space.alloc(Float32Array, 1 << 20, { name: "x" }).view.fill(1);
+ * }
+ * const run = { command: "this", wallNs: 1e9, code: 0, signal: null };
+ * for (const recording of readRecordings(process.env.HMS_REPORT))
+ *   console.log(renderReportText(makeReport(recording), run));
+ * ```
+ */
 export function makeReport(recorded: Recording): Report {
   const recording = cleaned(recorded);
   const { statistics, timeline, devices } = recording;

@@ -1,6 +1,6 @@
 import { printable } from "./clean.ts";
 import { count, counted, duration, pagesSize, size } from "./format.ts";
-import type { RecordedEvent, RecordedRegion } from "./recording.ts";
+import type { RecordedEvent, RecordedRegion, RegionTraffic } from "./recording.ts";
 import { causeText, movedPages, type Peak, type Report, type RunInfo } from "./report.ts";
 
 /** How a report is written for a terminal. */
@@ -68,7 +68,7 @@ function headLines(report: Report, run: RunInfo, pen: Pen): string[] {
 
 function headRows(report: Report, run: RunInfo): string[][] {
   const { cpuWaitNs, deviceWaitNs, recording } = report;
-  const { cpuFaults, deviceFaults, evicted } = report.statistics;
+  const { cpuFaults, deviceFaults, evicted, swappedOut, swappedIn } = report.statistics;
   const device = report.devices.length > 0;
   const whole = recording.complete
     ? ""
@@ -87,17 +87,21 @@ function headRows(report: Report, run: RunInfo): string[][] {
       count(cpuFaults + deviceFaults),
       device ? `CPU ${count(cpuFaults)}, devices ${count(deviceFaults)}` : "of the CPU",
     ],
-    ["evictions", count(evicted), evictions(report)],
+    ...(device
+      ? [
+          [
+            "evictions",
+            count(evicted),
+            evicted === 0
+              ? "no device was short of memory"
+              : `pages that devices had no room for (${pagesSize(evicted)})`,
+          ],
+        ]
+      : []),
+    ...(swappedOut + swappedIn === 0
+      ? []
+      : [["disk", pagesSize(swappedOut), `left RAM for it, ${pagesSize(swappedIn)} came back`]]),
   ];
-}
-
-function evictions({ statistics }: Report): string {
-  const { evicted, swappedOut } = statistics;
-  const disk = swappedOut === 0 ? "nothing went to disk" : `${pagesSize(swappedOut)} left RAM for the disk`;
-  if (evicted === 0 && statistics.movedToDevice === 0) return disk;
-  return evicted === 0
-    ? `no device was short of memory; ${disk}`
-    : `pages that devices had no room for (${pagesSize(evicted)}); ${disk}`;
 }
 
 function wayLines(report: Report, pen: Pen): string[] {
@@ -140,17 +144,42 @@ function bar({ bytes, limitBytes }: Peak): string {
   return `${"█".repeat(full)}${"░".repeat(BAR_CELLS - full)} ${Math.round(share * 100)} %`;
 }
 
+/** A column of the table of regions. */
+interface RegionColumn {
+  readonly title: string;
+  readonly cell: (region: RecordedRegion) => string;
+  /** What must have happened to some region for it to be shown. */
+  readonly count?: (traffic: RegionTraffic) => number;
+}
+
+const moved = (pages: number): string => (pages === 0 ? "–" : pagesSize(pages));
+
+const COLUMNS: readonly RegionColumn[] = [
+  {
+    title: "region",
+    cell: ({ name }) => (name.length > NAME_MAX ? `${name.slice(0, NAME_MAX - 1)}…` : name),
+  },
+  { title: "size", cell: (region) => size(region.size) },
+  { title: "CPU faults", cell: ({ traffic }) => count(traffic.cpuFaults) },
+  { title: "dev. faults", cell: ({ traffic }) => count(traffic.deviceFaults), count: (t) => t.deviceFaults },
+  { title: "to device", cell: ({ traffic }) => moved(traffic.toDevice), count: (t) => t.toDevice },
+  { title: "home", cell: ({ traffic: t }) => moved(t.toHost - t.evicted), count: (t) => t.toHost },
+  { title: "evicted", cell: ({ traffic }) => moved(traffic.evicted), count: (t) => t.evicted },
+  { title: "copies", cell: ({ traffic }) => moved(traffic.duplicated), count: (t) => t.duplicated },
+  { title: "to disk", cell: ({ traffic }) => moved(traffic.swappedOut), count: (t) => t.swappedOut },
+  { title: "back", cell: ({ traffic }) => moved(traffic.swappedIn), count: (t) => t.swappedIn },
+];
+
 function regionLines({ regions, recording }: Report, pen: Pen): string[] {
   if (regions.length === 0) return [];
   const shown = regions.slice(0, REGIONS_MAX);
-  const disk = shown.some(({ traffic }) => traffic.swappedIn + traffic.swappedOut > 0);
-  const copies = shown.some(({ traffic }) => traffic.duplicated > 0);
-  const head = ["region", "size", "CPU faults", "dev. faults", "to device", "home", "evicted"];
-  if (copies) head.push("copies");
-  if (disk) head.push("to disk", "back");
-  const rows = shown.map((region) => regionRow(region, copies, disk));
+  const columns = COLUMNS.filter(
+    ({ count: counts }) => counts === undefined || shown.some(({ traffic }) => counts(traffic) > 0),
+  );
+  const head = columns.map(({ title }) => title);
+  const rows = shown.map((region) => columns.map(({ cell }) => cell(region)));
+  const align = columns.map((_, i): Align => (i === 0 ? "left" : "right"));
   const left = recording.regionsTotal - shown.length;
-  const align = head.map((_, i) => (i === 0 ? "left" : "right") as Align);
   const [titles = "", ...lines] = table([head, ...rows], align, pen);
   return [
     `${pen.bold("REGIONS")}  those that moved most first`,
@@ -158,23 +187,6 @@ function regionLines({ regions, recording }: Report, pen: Pen): string[] {
     ...lines.map((line) => `  ${line}`),
     ...(left > 0 ? [pen.dim(`  and ${counted(left, "more region", "more regions")}`)] : []),
   ];
-}
-
-function regionRow({ name, size: bytes, traffic }: RecordedRegion, copies: boolean, disk: boolean): string[] {
-  const { cpuFaults, deviceFaults, toDevice, toHost, evicted, duplicated, swappedOut, swappedIn } = traffic;
-  const moved = (pages: number): string => (pages === 0 ? "–" : pagesSize(pages));
-  const row = [
-    name.length > NAME_MAX ? `${name.slice(0, NAME_MAX - 1)}…` : name,
-    size(bytes),
-    count(cpuFaults),
-    count(deviceFaults),
-    moved(toDevice),
-    moved(toHost - evicted),
-    moved(evicted),
-  ];
-  if (copies) row.push(moved(duplicated));
-  if (disk) row.push(moved(swappedOut), moved(swappedIn));
-  return row;
 }
 
 function eventLines(events: readonly RecordedEvent[], pen: Pen): string[] {
