@@ -184,6 +184,28 @@ describe("a program", { skip }, () => {
     for (let i = 1; i < x.length; i += 1000) assert.equal(x.view[i], i);
   });
 
+  test("makes snapshots of shared regions and of files", async () => {
+    using place = folder();
+    const path = join(place.path, "numbers");
+    writeFileSync(
+      path,
+      Uint32Array.from({ length: 1 << 20 }, (_, i) => i + 1),
+    );
+    using hms = await open({ ram: "8MiB" });
+    const shared = hms.space.alloc(Uint32Array, 4 << 20, { kind: "shared" });
+    for (let i = 0; i < shared.length; i += 2) shared.view[i] = i;
+    const file = hms.space.file(path, Uint32Array);
+    const copy = hms.space.file(path, Uint32Array, { private: true });
+    copy.view.fill(0, 5000, 9000);
+    const [ofShared, ofFile, ofCopy] = [shared, file, copy].map((region) => hms.space.snapshot(region));
+    shared.view.fill(9);
+    copy.view.fill(9);
+    writeFileSync(path, new Uint32Array(1 << 20));
+    for (let i = 0; i < shared.length; i += 3) assert.equal(ofShared?.view[i], i % 2 === 0 ? i : 0);
+    for (let i = 0; i < file.length; i += 7) assert.equal(ofFile?.view[i], i + 1);
+    for (let i = 5000; i < 9000; i++) assert.equal(ofCopy?.view[i], 0);
+  });
+
   test("says how pages are to be used and where they should be", async () => {
     using hms = await open(small);
     const x = hms.space.alloc(Int32Array, 1 << 16, { bind: "host" });

@@ -25,6 +25,7 @@ import type { Kernel } from "./kernel.ts";
 import type { PeerEntry, RegionEntry } from "./objects.ts";
 
 const bytes = new Uint8Array(PAGE_BYTES);
+const words = new BigUint64Array(bytes.buffer);
 
 /** Pages that are copied between two signs of life. */
 const STEP: PageCount = 4 * HUGE_PAGES;
@@ -92,14 +93,16 @@ function copyPages(
   end: PageCount,
 ): PageCount {
   const { space } = source.space.linux;
+  // What the core has no entry for may be in the file, or on disk.
+  const inCache = source.linux.file !== null;
   let k = from;
   while (k < end) {
     const page = source.first + k;
-    if (source.kind !== "file" && space.table.next(page, page + 1) === null) {
+    if (!inCache && space.table.next(page, page + 1) === null) {
       k += HUGE_PAGES - (page % HUGE_PAGES);
       continue;
     }
-    copyPage(host, space, page, made.first + k, source.kind === "file");
+    copyPage(host, source, page, made.first + k, inCache);
     k++;
   }
   return k;
@@ -134,26 +137,29 @@ function takeAway(host: LinuxHost, space: Space, { first, pages }: RegionEntry):
   }
 }
 
-function copyPage(host: LinuxHost, space: Space, from: PageIndex, to: PageIndex, fetch: boolean): void {
+/** Zeros need no page, unless a file would be seen in their place. */
+function copyPage(
+  host: LinuxHost,
+  source: RegionEntry,
+  from: PageIndex,
+  to: PageIndex,
+  fetch: boolean,
+): void {
+  const { space } = source.space.linux;
   if (fetch && (space.table.flagsAt(from) & KIND) === EMPTY)
     expectOk(host.fault(space, from, false, CAUSE.cpuFault));
-  let flags = space.table.flagsAt(from);
+  const flags = space.table.flagsAt(from);
   if ((flags & KIND) === EMPTY || (flags & ZERO) !== 0) return;
   if ((flags & KIND) === SWAP) {
     host.shareSwap(space.table.frameAt(from));
     space.install(to, SWAP | ANON, space.table.frameAt(from), CAUSE.copyOnWrite);
     return;
   }
+  // Read first: making room for the copy may send the page to disk.
+  host.core.read(space.table.frameAt(from), 0, bytes, null);
+  if (source.kind !== "copy" && words.every((word) => word === 0n)) return;
   const frame = host.allocate(space, false);
   if (frame === NO_FRAME) expectOk(12);
-  // Making room may have sent the page to disk.
-  flags = space.table.flagsAt(from);
-  if ((flags & KIND) === SWAP) {
-    host.giveBack(frame);
-    copyPage(host, space, from, to, fetch);
-    return;
-  }
-  host.core.read(space.table.frameAt(from), 0, bytes, null);
   host.write(frame, 0, bytes, null);
   space.install(to, HOST | ANON | WRITE | DIRTY, frame, CAUSE.copyOnWrite);
 }
