@@ -37,18 +37,6 @@ export const DAX = 0x0400;
 /** The region allows no access at all: a CPU cannot use the entry although the page is there. */
 export const NO_ACCESS = 0x0800;
 
-/** Names of the kinds, for messages. */
-export const KIND_NAMES: readonly string[] = [
-  "empty",
-  "host",
-  "swap",
-  "private",
-  "coherent",
-  "moving",
-  "exclusive",
-  "lost",
-];
-
 /** Whether the CPU reaches the page without a fault, for reading. */
 export function isPresent(flags: number): boolean {
   const kind = flags & KIND;

@@ -9,7 +9,6 @@ import {
   EXCLUSIVE,
   HOST,
   KIND,
-  KIND_NAMES,
   MOVING,
   NO_ACCESS,
   PRIVATE,
@@ -22,6 +21,18 @@ import { refersToFrame } from "./page-table.ts";
 import type { Region } from "./region.ts";
 import type { Space } from "./space.ts";
 import { type FrameNumber, HUGE_PAGES, PAGE_LIMIT, type PageIndex, ZERO_FRAME } from "./units.ts";
+
+/** Names of the kinds, for messages. */
+const KIND_NAMES: readonly string[] = [
+  "empty",
+  "host",
+  "swap",
+  "private",
+  "coherent",
+  "moving",
+  "exclusive",
+  "lost",
+];
 
 /** Problems that are named at most; one is enough to look. */
 const PROBLEMS_MAX = 16;

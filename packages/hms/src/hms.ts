@@ -1,8 +1,9 @@
-import type { Answered, CoreRegistry, Handle } from "@hms/uabi";
+import type { Answered, CoreRegistry, Handle, SocketServer } from "@hms/uabi";
 import type { Meeting } from "./beside.ts";
 import { Device } from "./device.ts";
 import { type EventOptions, EventStream } from "./events.ts";
 import { closed, type Link } from "./link.ts";
+import { type ServeOptions, serve } from "./serve.ts";
 import { Space } from "./space.ts";
 
 const PAGE = 4096;
@@ -120,6 +121,7 @@ export class Hms implements Disposable {
   readonly #onClose: (() => void) | undefined;
   readonly #beforeClose: (() => void) | undefined;
   readonly #spaces = new Set<Space>();
+  readonly #servers = new Set<SocketServer>();
   readonly #devices = new Map<string, Device>();
   #closed = false;
 
@@ -142,6 +144,28 @@ export class Hms implements Disposable {
     });
     this.#spaces.add(space);
     return space;
+  }
+
+  /**
+   * Serves the interface on a Unix socket, to other processes and languages: they can look at everything, and change it
+   * as this process can (memory they see through this process only). Who connects is checked by what the kernel says of
+   * the process. It ends with `close` of what is answered, or of hms.
+   *
+   * Rejects with ADDRESS_IN_USE (EBUSY), BAD_ADDRESS.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB" });
+   * await using server = await hms.serve(`example-${process.pid}.socket`);
+   * console.log(server.size); // 0 clients: `hms abi --socket PATH` is one
+   * ```
+   */
+  async serve(path: string, options: ServeOptions = {}): Promise<SocketServer> {
+    this.#expectOpen("Serving");
+    const server = await serve(this.#link.meeting, path, options);
+    this.#servers.add(server);
+    return server;
   }
 
   /** Whether it was closed. */
@@ -352,6 +376,7 @@ export class Hms implements Disposable {
 
   #close(force: boolean): void {
     if (this.#closed) return;
+    for (const server of this.#servers) void server.close();
     if (this.#end !== null && !this.#link.over) {
       this.#beforeClose?.();
       this.#link.sync.context.close({ context: this.#context, ...(force ? { force } : {}) });

@@ -4,6 +4,7 @@ import { EventFd, gettid, threadAddress } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import {
   type AsyncClient,
+  type AsyncTransport,
   asyncClient,
   CORE,
   type CoreRegistry,
@@ -67,6 +68,11 @@ export class Link implements Disposable {
   /** Whether there is no kernel thread any more, or this thread has left it. */
   get over(): boolean {
     return this.#closed || Atomics.load(this.#words, STATE) === CLOSED;
+  }
+
+  /** For messages that are made elsewhere. */
+  get transport(): AsyncTransport {
+    return this.#ring;
   }
 
   /** What the host's clock says as milliseconds since 1970. */

@@ -42,5 +42,6 @@ export {
   Shared,
   Slice,
 } from "./region.ts";
+export type { ServeOptions } from "./serve.ts";
 export { parseSize, type Size } from "./size.ts";
 export { type Advice, type AllocOptions, type FileOptions, Space, type SpaceStatistics } from "./space.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { TypedArray } from "@hms/driver-accel";
-import { EventFd, HANG_SECONDS, newHeartbeat, Watchdog } from "@hms/host-linux";
+import { EventFd, HANG_SECONDS, limitation, newHeartbeat, probe, Watchdog } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import type { Handle } from "@hms/uabi";
 import { BYTES, KERNEL_TID, type KernelThreadData, type Meeting } from "./beside.ts";
@@ -75,6 +75,7 @@ export async function open(options: OpenOptions = {}): Promise<Hms> {
     ...(swap === undefined ? {} : { swap: resolve(swap) }),
     ...(swapMax === undefined ? {} : { swapMax: parseSize(swapMax, "swapMax") }),
   };
+  warnOnce();
   const kernel = await startKernel(watchdog);
   const link = new Link(kernel.meeting, true);
   try {
@@ -100,6 +101,16 @@ export async function open(options: OpenOptions = {}): Promise<Hms> {
     kernel.end();
     throw error;
   }
+}
+
+let warned = false;
+
+/** Says once what this machine does not allow although hms works, and how to allow it. */
+function warnOnce(): void {
+  if (warned) return;
+  warned = true;
+  const sentence = limitation(probe());
+  if (sentence !== null) process.emitWarning(sentence, { code: "HMS_USER_MODE_FAULTS" });
 }
 
 interface KernelThread {

@@ -1,6 +1,7 @@
 import {
   CAUSE,
   type Cause,
+  EEXIST,
   EIO,
   EMPTY,
   ENOMEM,
@@ -23,7 +24,7 @@ import { CachedFile } from "./cached-file.ts";
 import type { LinuxHost } from "./host.ts";
 import { CACHE, WAITING } from "./pages.ts";
 import type { LinuxRegion } from "./region.ts";
-import { EEXIST, UFFDIO_CONTINUE_MODE_DONTWAKE, UFFDIO_CONTINUE_MODE_WP } from "./sys/abi.generated.ts";
+import { UFFDIO_CONTINUE_MODE_DONTWAKE, UFFDIO_CONTINUE_MODE_WP } from "./sys/abi.generated.ts";
 
 // Shared and file regions: their pages are in a memfd, and are mapped in place by whoever touches them.
 

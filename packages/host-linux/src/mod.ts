@@ -9,7 +9,7 @@ export { Placement, type PlacementOptions } from "./placement.ts";
 export { CarefulAccess, programDiscard, programFence, programMove, programUnmap } from "./program.ts";
 export { LinuxRegion, type RegionBacking } from "./region.ts";
 export { LinuxSpace, type LinuxSpaceOptions, type MapOptions } from "./space.ts";
-export { CpuOf, gettid, setAffinity, threadAddress } from "./sys/cpu.ts";
+export { gettid, setAffinity, threadAddress } from "./sys/cpu.ts";
 export { type PeerCredentials, peerCredentials } from "./sys/credentials.ts";
 export { dieLoudly } from "./sys/fatal.ts";
 export { addressOf, bufferAt, detach, Mapping } from "./sys/memory.ts";

@@ -18,4 +18,4 @@ export { ModelHost } from "./host.ts";
 export { type MachineNames, machineCosts } from "./machine-costs.ts";
 export { ModelProcess } from "./process.ts";
 export { Random } from "./random.ts";
-export { INTERLEAVING_DEPTH_MAX, type RunReport, Scheduler } from "./scheduler.ts";
+export { type RunReport, Scheduler } from "./scheduler.ts";

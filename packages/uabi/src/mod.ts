@@ -28,7 +28,7 @@ export { InterfaceError } from "./refusal.ts";
 export { CORE, type CoreRegistry } from "./registry/core.ts";
 export { RingClient, type RingClientOptions } from "./ring/client.ts";
 export { RingServer } from "./ring/server.ts";
-export { closeRing, createRing } from "./ring/words.ts";
+export { createRing } from "./ring/words.ts";
 export {
   type Call,
   type Handler,

@@ -14,7 +14,7 @@ export { AccelContext, type QueueOptions } from "./context.ts";
 export type { AccelStatus, ControlCommand, ControlReply } from "./control.ts";
 export { AccelDriver, type AccelOptions } from "./driver.ts";
 export { ELEMENT_NAMES, type ElementName, type TypedArray } from "./elements.ts";
-export type { IndexRange, KernelArguments, KernelDevice } from "./engine-programs.ts";
+export type { IndexRange, KernelDevice } from "./engine-programs.ts";
 export type { ProgramSource } from "./messages.ts";
 export type { Backing, Platform, Window, WindowOptions } from "./platform.ts";
 export { type FunctionProgram, programOf } from "./programs.ts";

@@ -6,6 +6,5 @@ export {
   type CommandName,
   type CommandRequest,
   type CommandResult,
-  SNAPSHOT_CODE,
 } from "./face.ts";
 export { TestHandle } from "./handle.ts";
