@@ -328,6 +328,24 @@ step(
   { signal: "SIGBUS" },
 );
 
+step(
+  file,
+  "sizes and files that are none, and more regions than the kernel allows mappings, are refused",
+  async () => {
+    const kernel = new Kernel();
+    throws(() => kernel.map({ bytes: MiB, kind: "file", file: { path: tmpdir(), writable: false } }), {
+      code: "NOT_A_FILE",
+    });
+    throws(() => kernel.map({ bytes: 0 }), { code: "BAD_REGION_SIZE" });
+    const most = Math.floor(Number(readFileSync("/proc/sys/vm/max_map_count", "utf8")) / 2);
+    throws(() => kernel.call("many", most + 1), { code: "TOO_MANY_REGIONS" });
+    const bytes = kernel.bytes(kernel.map({ bytes: MiB }));
+    fill(bytes);
+    check(bytes);
+    await kernel.close();
+  },
+);
+
 step(file, "a full disk loses nothing: the budget is exceeded, and said so", async () => {
   const disk = mkdtempSync(join(tmpdir(), "hms-disk-"));
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=8m", "none", disk]);

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
 import {
   type Cause,
@@ -69,7 +70,7 @@ const SWAP_PAGES_DEFAULT: PageCount = 1 << 24;
 export interface LinuxHostOptions {
   /** Pages of host memory that may be resident, in bytes; default: 80 % of what the machine or the control group has. */
   readonly ramBytes?: number;
-  /** What the budget may be exceeded to rather than lose a byte, in bytes; default: 80 % of what the machine or the control group has. */
+  /** What the budget may be exceeded to rather than lose a byte, in bytes; default: what the machine has. */
   readonly ramBytesMax?: number;
   /** Where the file for cold pages is made (it has no name); default: the directory for temporary files. */
   readonly swapDirectory?: string;
@@ -172,13 +173,14 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   readonly #reclaim: Reclaim;
   readonly #file: SwapFile;
   #budget: PageCount;
+  #mappings = 0;
   #closed = false;
 
   /** Throws ENOSYS, EPERM, ENOTSUP when this machine does not allow it, EINVAL for sizes that are none. */
   constructor(options: LinuxHostOptions = {}) {
     requireCapabilities(probe(), { features: NEEDED_FEATURES | UFFD_FEATURE_WP_ASYNC });
     const machine = Math.floor(totalmem() / PAGE_BYTES);
-    this.#budget = budgetOf(options.ramBytes, defaultBudget(machine));
+    this.#budget = budgetOf(options.ramBytes, machine) ?? defaultBudget(machine);
     // The budget may be exceeded rather than lose a byte.
     const most = options.ramBytesMax === undefined ? machine : Math.floor(options.ramBytesMax / PAGE_BYTES);
     this.framesCount = Math.max(most, this.#budget);
@@ -269,6 +271,21 @@ export class LinuxHost implements Host, AddressBook, Disposable {
     return Math.max(1, Math.min(HUGE_PAGES, Math.floor(this.#budget / WINDOW_SHARE)));
   }
 
+  /**
+   * Counts mappings that a region or a window needs. Throws TOO_MANY_REGIONS (ENOMEM) when they come near to what the
+   * kernel allows a process: beyond it nothing works any more, the program's own memory included.
+   */
+  countMappings(count: number): void {
+    if (count > 0 && this.#mappings + count > MAPPINGS_MOST) {
+      throw new HmsError(
+        "TOO_MANY_REGIONS",
+        "ENOMEM",
+        `Making a region failed: regions and windows have ${this.#mappings} mappings, and the kernel allows the process ${MAPPINGS_ALLOWED} in all; use slices of larger regions, or raise vm.max_map_count.`,
+      );
+    }
+    this.#mappings += count;
+  }
+
   /** Pages of host memory in use. */
   get resident(): PageCount {
     return this.framesCount - 1 - this.#free.available;
@@ -281,7 +298,7 @@ export class LinuxHost implements Host, AddressBook, Disposable {
 
   /** Changes the memory budget; what is above it goes to disk as memory is asked for. Throws EINVAL. */
   setBudget(bytes: number): void {
-    this.#budget = budgetOf(bytes, this.framesCount);
+    this.#budget = budgetOf(bytes, this.framesCount) ?? this.#budget;
   }
 
   /**
@@ -462,6 +479,19 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   }
 }
 
+/** Mappings that the kernel allows a process. */
+const MAPPINGS_ALLOWED: number = mappingsAllowed();
+/** Those that regions and windows may have: changed protections split them, and the program needs some of its own. */
+const MAPPINGS_MOST: number = Math.floor(MAPPINGS_ALLOWED / 2);
+
+function mappingsAllowed(): number {
+  try {
+    return Number(readFileSync("/proc/sys/vm/max_map_count", "utf8"));
+  } catch {
+    return 65_530;
+  }
+}
+
 /** What the machine, or the control group that the process is in, has; less what others need. */
 function defaultBudget(machine: PageCount): PageCount {
   const limit = process.constrainedMemory();
@@ -469,14 +499,16 @@ function defaultBudget(machine: PageCount): PageCount {
   return Math.max(RAM_LEAST, Math.floor(pages * DEFAULT_SHARE));
 }
 
-function budgetOf(bytes: number | undefined, most: PageCount): PageCount {
-  if (bytes === undefined) return most;
+/** Pages of a budget in bytes; null when none is given. */
+function budgetOf(bytes: number | undefined, most: PageCount): PageCount | null {
+  if (bytes === undefined) return null;
   const pages = Math.floor(bytes / PAGE_BYTES);
-  if (Number.isSafeInteger(bytes) && pages >= RAM_LEAST) return pages;
+  if (Number.isSafeInteger(bytes) && pages >= RAM_LEAST && pages <= most) return pages;
+  const mib = (count: PageCount): number => Math.floor((count * PAGE_BYTES) / 2 ** 20);
   throw new HmsError(
     "BAD_RAM_SIZE",
     "EINVAL",
-    `Setting the memory budget failed: it must be at least ${(RAM_LEAST * PAGE_BYTES) / 2 ** 20} MiB, not ${bytes} bytes.`,
+    `Setting the memory budget failed: it must be ${mib(RAM_LEAST)} MiB to ${mib(most)} MiB, which is what the machine has, not ${bytes} bytes.`,
   );
 }
 

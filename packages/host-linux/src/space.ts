@@ -77,7 +77,7 @@ export class LinuxSpace {
     this.space = space;
   }
 
-  /** Makes a region at an address of the kernel's choice, a multiple of 2 MiB. Throws EINVAL, ENOMEM, and what opening the file answers. */
+  /** Makes a region at an address of the kernel's choice, a multiple of 2 MiB. Throws EINVAL, ENOMEM, TOO_MANY_REGIONS, and what opening the file answers. */
   map(options: MapOptions): LinuxRegion {
     const pages = Math.ceil(options.bytes / PAGE_BYTES);
     if (!Number.isSafeInteger(options.bytes) || pages < 1 || !isRange(0, pages)) {
@@ -90,12 +90,18 @@ export class LinuxSpace {
     const backing = options.kind ?? "private";
     const id = ++regions;
     const name = options.name ?? `region ${id}`;
-    const region =
-      backing === "private"
-        ? this.#mapPrivate(id, name, pages, options)
-        : this.#mapCached(id, name, pages, backing, options);
-    this.regions.set(id, region);
-    return region;
+    this.host.countMappings(mappingsOf(backing));
+    try {
+      const region =
+        backing === "private"
+          ? this.#mapPrivate(id, name, pages, options)
+          : this.#mapCached(id, name, pages, backing, options);
+      this.regions.set(id, region);
+      return region;
+    } catch (error) {
+      this.host.countMappings(-mappingsOf(backing));
+      throw error;
+    }
   }
 
   #mapPrivate(id: number, name: string, pages: PageCount, options: MapOptions): LinuxRegion {
@@ -217,7 +223,7 @@ export class LinuxSpace {
     for (const { owner } of gone) {
       // A part of it may be left, there or wherever the program moved it.
       if (!(owner instanceof LinuxRegion) || this.host.owners.has(owner)) continue;
-      this.regions.delete(owner.id);
+      if (this.regions.delete(owner.id)) this.host.countMappings(-mappingsOf(owner.backing));
       owner.file?.close();
     }
   }
@@ -405,6 +411,11 @@ export class LinuxSpace {
     bits[index >> 3] = on ? (bits[index >> 3] ?? 0) | bit : (bits[index >> 3] ?? 0) & ~bit;
     if (!on && bits.every((byte) => byte === 0)) this.#zeros.delete(chunk);
   }
+}
+
+/** The program's mapping, and for a memfd the kernel thread's own. */
+function mappingsOf(backing: RegionBacking): number {
+  return backing === "private" ? 1 : 2;
 }
 
 function protectionOf(access: number): number {

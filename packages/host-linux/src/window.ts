@@ -126,6 +126,7 @@ export class DeviceWindow implements Disposable {
     );
     host.owners.add(this.base, pages, this);
     host.windows.add(this);
+    host.countMappings(1);
   }
 
   /** Address of the first byte. */
@@ -281,6 +282,7 @@ export class DeviceWindow implements Disposable {
     this.uffd.unregister(this.address, this.pages * PAGE_BYTES);
     this.host.owners.remove(this.base, this.pages);
     this.host.windows.delete(this);
+    this.host.countMappings(-1);
     this.#mapping?.close();
   }
 

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { fstatSync } from "node:fs";
 import { join } from "node:path";
+import { HmsError } from "@hms/topology";
 import * as abi from "./abi.generated.ts";
 import { orThrow } from "./errno.ts";
 import * as libc from "./libc.ts";
@@ -150,7 +152,7 @@ export class DataFile extends OpenFile {
     this.writable = writable;
   }
 
-  /** Opens a file that is there. Throws `FILE_NOT_OPENED` (ENOENT, EACCES, …). */
+  /** Opens a file that is there. Throws `FILE_NOT_OPENED` (ENOENT, EACCES, …), `NOT_A_FILE` (EINVAL). */
   static open(path: string, options: { readonly writable?: boolean } = {}): DataFile {
     const writable = options.writable === true;
     const fd = libc.open(path, (writable ? abi.O_RDWR : abi.O_RDONLY) | abi.O_CLOEXEC, 0);
@@ -162,6 +164,8 @@ export class DataFile extends OpenFile {
       what,
       "check its path and rights",
     );
-    return new DataFile(opened, path, writable);
+    if (fstatSync(opened).isFile()) return new DataFile(opened, path, writable);
+    libc.close(opened);
+    throw new HmsError("NOT_A_FILE", "EINVAL", `${what}: it is no regular file; give the path of one.`);
   }
 }

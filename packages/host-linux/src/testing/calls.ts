@@ -111,6 +111,16 @@ export const calls = {
   check: ({ host }: Bench) => checkInvariants(host.core),
   evictDevice: (bench: Bench, name: string) =>
     device(bench, name).memory.evict(0, 1 << 14, CAUSE.eviction).moved,
+  /** Makes so many regions, and takes them away again whatever happens. */
+  many: ({ space }: Bench, count: number) => {
+    const made: { readonly first: number; readonly pages: number }[] = [];
+    try {
+      for (let i = 0; i < count; i++) made.push(space.map({ bytes: 4096 }));
+    } finally {
+      for (const { first, pages } of made) space.unmap(first, pages);
+    }
+    return made.length;
+  },
   disappear: (bench: Bench, name: string) => {
     const gone = device(bench, name).memory.device.disappear();
     devices.delete(name);
