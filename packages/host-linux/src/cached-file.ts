@@ -56,7 +56,7 @@ export class CachedFile {
     this.host = host;
     this.name = name;
     this.pages = pages;
-    this.#source = file === null ? null : DataFile.open(file.path, { writable: file.writable });
+    this.#source = file === null ? null : DataFile.openRegular(file.path, { writable: file.writable });
     this.#sourceFirst = offset / PAGE_BYTES;
     this.#writable = file?.writable ?? false;
     this.fd = memfdCreate(`hms ${name}`, pages * PAGE_BYTES);

@@ -8,7 +8,7 @@ export class FileSource implements Disposable {
 
   /** Throws what opening the file answers (ENOENT, EACCES). */
   constructor(path: string) {
-    this.#file = DataFile.open(path, { writable: false });
+    this.#file = DataFile.openRegular(path, { writable: false });
   }
 
   /** Reads whole pages to an address; beyond the end of the file are zeros. The bytes read, or −errno. */

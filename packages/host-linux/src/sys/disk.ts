@@ -152,7 +152,7 @@ export class DataFile extends OpenFile {
     this.writable = writable;
   }
 
-  /** Opens a file that is there. Throws `FILE_NOT_OPENED` (ENOENT, EACCES, …), `NOT_A_FILE` (EINVAL). */
+  /** Opens a file that is there. Throws `FILE_NOT_OPENED` (ENOENT, EACCES, …). */
   static open(path: string, options: { readonly writable?: boolean } = {}): DataFile {
     const writable = options.writable === true;
     const fd = libc.open(path, (writable ? abi.O_RDWR : abi.O_RDONLY) | abi.O_CLOEXEC, 0);
@@ -164,8 +164,18 @@ export class DataFile extends OpenFile {
       what,
       "check its path and rights",
     );
-    if (fstatSync(opened).isFile()) return new DataFile(opened, path, writable);
-    libc.close(opened);
-    throw new HmsError("NOT_A_FILE", "EINVAL", `${what}: it is no regular file; give the path of one.`);
+    return new DataFile(opened, path, writable);
+  }
+
+  /** Opens a regular file, which has pages: no folder, device or pipe. Throws `NOT_A_FILE` (EINVAL) too. */
+  static openRegular(path: string, options: { readonly writable?: boolean } = {}): DataFile {
+    const file = DataFile.open(path, options);
+    if (fstatSync(file.fd).isFile()) return file;
+    file.close();
+    throw new HmsError(
+      "NOT_A_FILE",
+      "EINVAL",
+      `Opening ${path} failed: it is no regular file; give the path of one.`,
+    );
   }
 }
