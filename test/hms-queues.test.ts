@@ -94,6 +94,30 @@ describe("a queue", { skip }, () => {
     assert.equal(x.view[0], 1);
   });
 
+  test("ends what is cancelled and would go on for ever", { timeout: 60_000 }, async () => {
+    using hms = await open(small);
+    const x = hms.space.alloc(Float64Array, 10);
+    const device = hms.device("accel0");
+    const queue = device.queue();
+    const other = device.queue();
+    const wish = new AbortController();
+    const endless = (): void => {
+      for (;;);
+    };
+    const running = queue.run(endless, { x: x.update() }, { signal: wish.signal });
+    running.catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const beside = other.run(addOne, { x: x.update() });
+    const asked = performance.now();
+    wish.abort();
+    const error = await errorOf(() => running);
+    assert.deepEqual([error.code, error.errno], ["REQUEST_CANCELED", "ECANCELED"]);
+    assert.ok(performance.now() - asked < 10_000, `it took ${performance.now() - asked} ms`);
+    await beside;
+    await queue.run(addOne, { x: x.update() });
+    assert.deepEqual([queue.state, other.state, x.view[9]], ["started", "started", 2]);
+  });
+
   test("stops, starts again, drains, and dies alone", async () => {
     using hms = await open(small);
     const x = hms.space.alloc(Float64Array, 10);

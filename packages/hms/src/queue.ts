@@ -24,7 +24,10 @@ export interface RunOptions {
   readonly range?: { readonly first: number; readonly end: number };
   /** The kernel wants all of its range in one call. */
   readonly whole?: boolean;
-  /** Cancels the request: one that has not begun does not run, one that runs is asked to end. */
+  /**
+   * Cancels the request: one that has not begun does not run, one that runs is asked to end, and ended after a second.
+   * Either way it rejects with REQUEST_CANCELED (ECANCELED), and the queue goes on.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -379,7 +382,7 @@ export class Queue implements Disposable {
   }
 
   /**
-   * Cancels a request by its number; one that runs is asked to end. Nothing happens when it is over. Where the number is
+   * Cancels a request by its number; one that runs is asked to end, and ended after a second. Nothing happens when it is over. Where the number is
    * not known yet, give `run` a `signal`.
    *
    * @example

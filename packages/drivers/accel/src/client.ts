@@ -446,7 +446,7 @@ export class QueueClient implements Disposable {
 
   /**
    * Cancels a request. `canceled`: it had not begun, and will not run; it is over with ECANCELED. `asked`: it runs, and
-   * was asked to end at its next index chunk. `over`: it had ended already.
+   * was asked to end at its next index chunk; if it does not within a second, the kernel ends it. `over`: it had ended already.
    */
   cancel(id: number): Canceling {
     this.#expectKept(id);

@@ -44,6 +44,8 @@ const QUEUES_DEFAULT = 64;
 /** How long a running request has to end after a reset, or a put, before the thread is ended. Nanoseconds. */
 const RESET_GRACE: Nanoseconds = 50e6;
 const PUT_GRACE: Nanoseconds = 1e9;
+/** How long a running request has to end after its client has cancelled it, before the thread is ended. Nanoseconds. */
+const CANCEL_GRACE: Nanoseconds = 1e9;
 /** How often everything is looked at although the device has said nothing. Nanoseconds. */
 const LOOK_EVERY: Nanoseconds = 5e6;
 /** How often closing looks whether the thread has ended, and how often at most. Milliseconds. */
@@ -386,7 +388,8 @@ export class AccelDriver implements Disposable {
   }
 
   #someoneStops(): boolean {
-    for (const queue of this.#queues) if (queue !== null && queue.stoppingSince !== null) return true;
+    for (const queue of this.#queues)
+      if (queue !== null && (queue.stoppingSince !== null || queue.unwanted)) return true;
     return false;
   }
 
@@ -399,6 +402,7 @@ export class AccelDriver implements Disposable {
     }
     const since = queue.stoppingSince;
     if (since !== null && !queue.finish(false)) this.#hurry(queue, since);
+    if (since === null) this.#endUnwanted(queue);
     const errors = queue.newErrors();
     if (errors > 0) this.#failed(errors);
     if (queue.closed && queue.stoppingSince === null) this.#remove(queue);
@@ -409,6 +413,17 @@ export class AccelDriver implements Disposable {
   #hurry(queue: AccelQueue, since: Nanoseconds): void {
     const grace = queue.state === "zombie" ? RESET_GRACE : PUT_GRACE;
     if (this.now() - since > grace && this.#running() === queue) this.#keeper.end();
+  }
+
+  /** The same for one that its client has cancelled; its queue goes on. */
+  #endUnwanted(queue: AccelQueue): void {
+    const now = this.now();
+    const since = queue.unwantedSince(now);
+    // One that is between two parts needs no thread to end.
+    if (since === null || now - since <= CANCEL_GRACE || queue.endUnwanted()) return;
+    if (this.#running() !== queue) return;
+    queue.condemnUnwanted();
+    this.#keeper.end();
   }
 
   #remove(queue: AccelQueue): void {

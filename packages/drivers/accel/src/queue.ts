@@ -10,6 +10,8 @@ import {
   C_RAN,
   C_WAITED,
   C_WHY,
+  CANCEL_ASKED,
+  CANCEL_ID,
   CANCELED,
   COMPLETE_TAIL,
   COMPLETION_BYTES,
@@ -80,6 +82,14 @@ interface Stopping {
   readonly since: number;
 }
 
+/** A running request that its client wants to end, and since when the kernel knows. */
+interface Unwanted {
+  readonly id: number;
+  readonly since: number;
+  /** The device's thread was ended because of it. */
+  overdue: boolean;
+}
+
 /**
  * A queue, as the kernel holds it: bound to one space by its PASID, and reaching only what is attached to it.
  *
@@ -105,6 +115,7 @@ export class AccelQueue implements Disposable {
   readonly #parts: QueueParts;
   #state: typeof INIT | typeof STARTED | typeof ZOMBIE = INIT;
   #stopping: Stopping | null = null;
+  #unwanted: Unwanted | null = null;
   /** Everything about it is over; the device may still have to forget it. */
   closed = false;
   #errorsSeen = 0;
@@ -256,11 +267,50 @@ export class AccelQueue implements Disposable {
   /** The device's thread is gone. A queue that it was in the middle of ends with it; the others go on. */
   orphan(culprit: boolean): void {
     Atomics.store(this.#own, P_OWNER, NOBODY);
-    if (culprit && this.#running && this.#state !== ZOMBIE) {
+    const died = culprit && !(this.#unwanted?.overdue === true && this.endUnwanted());
+    if (died && this.#running && this.#state !== ZOMBIE) {
       this.#setState(ZOMBIE);
       this.#stopping ??= { how: STOP_RESET, since: 0 };
     }
-    this.finish(culprit);
+    this.finish(died);
+  }
+
+  /** Looks whether the client wants the running request to end; since when that is known, by the host's clock, or null. */
+  unwantedSince(now: number): number | null {
+    const id = this.#own[P_RUNNING_ID] ?? 0;
+    const asked = Atomics.load(this.#words, CANCEL_ASKED) !== 0 && this.#words[CANCEL_ID] === id;
+    if (!asked || !this.#running) this.#unwanted = null;
+    else if (this.#unwanted?.id !== id) this.#unwanted = { id, since: now, overdue: false };
+    return this.#unwanted?.since ?? null;
+  }
+
+  /** Whether a request was seen to be unwanted, and is not over as far as is known. */
+  get unwanted(): boolean {
+    return this.#unwanted !== null;
+  }
+
+  /** The device's thread is ended because of the unwanted request: it is cancelled, and the queue goes on. */
+  condemnUnwanted(): void {
+    if (this.#unwanted !== null) this.#unwanted.overdue = true;
+  }
+
+  /** Completes the unwanted request, unless the device is at the queue right now (then false), or it is over. */
+  endUnwanted(): boolean {
+    if (Atomics.compareExchange(this.#own, P_OWNER, NOBODY, KERNEL) !== NOBODY) return false;
+    const ends = this.#running && this.#unwanted?.id === this.#own[P_RUNNING_ID];
+    this.#unwanted = null;
+    if (ends) {
+      const id = this.#own[P_RUNNING_ID] ?? 0;
+      this.#complete(id, ECANCELED, WHY.canceled, "it was cancelled, and did not end by itself in time");
+      this.#publish();
+    }
+    Atomics.store(this.#own, P_OWNER, NOBODY);
+    return ends;
+  }
+
+  #publish(): void {
+    Atomics.store(this.#words, COMPLETE_TAIL, this.#own[P_COMPLETED] ?? 0);
+    Atomics.notify(this.#words, COMPLETE_TAIL);
   }
 
   get #running(): boolean {
@@ -296,8 +346,7 @@ export class AccelQueue implements Disposable {
     this.#stopping = null;
     Atomics.store(this.#own, P_STOP, 0);
     if (this.#state === ZOMBIE) Atomics.store(this.#words, ENDED, 1);
-    Atomics.store(this.#words, COMPLETE_TAIL, this.#own[P_COMPLETED] ?? 0);
-    Atomics.notify(this.#words, COMPLETE_TAIL);
+    this.#publish();
     Atomics.store(this.#own, P_OWNER, NOBODY);
     return true;
   }
