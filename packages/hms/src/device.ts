@@ -2,6 +2,7 @@ import { programOf } from "@hms/driver-accel";
 import { HmsError } from "@hms/topology";
 import type { CoreRegistry, Handle, Input } from "@hms/uabi";
 import { closed, type Link } from "./link.ts";
+import { expectOptions, type Known } from "./options.ts";
 import { Program } from "./program.ts";
 import { Queue } from "./queue.ts";
 import type { Space } from "./space.ts";
@@ -41,6 +42,12 @@ export interface QueueOptions {
   /** The space that it reaches; default: that of hms. */
   readonly space?: Space;
 }
+
+const QUEUE: Known<QueueOptions> = { depth: "number", space: "object" };
+const LOAD: Known<{ readonly name?: string; readonly kernels?: readonly string[] }> = {
+  name: "string",
+  kernels: "array",
+};
 
 /** A reply to a command: what the device says. */
 export type Reply = Readonly<Record<string, unknown>>;
@@ -105,6 +112,7 @@ export class Device {
    */
   queue(options: QueueOptions = {}): Queue {
     this.#expectOpen("Making a queue of");
+    expectOptions("Making a queue", options, QUEUE);
     const space = options.space ?? this.#of.space();
     const made = this.#link.sync.queue.create({
       device: this.id,
@@ -147,6 +155,7 @@ export class Device {
     options: { readonly name?: string; readonly kernels?: readonly string[] } = {},
   ): Promise<Program> {
     this.#expectOpen("Loading a program to");
+    expectOptions("Loading a program", options, LOAD);
     const name = options.name ?? ("url" in source ? String(source.url).slice(-200) : "program");
     const { registration, found = [] } = await this.#link.async.registration.create({
       device: this.id,

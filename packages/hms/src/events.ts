@@ -2,6 +2,7 @@ import { HmsError } from "@hms/topology";
 import type { Answered, CoreRegistry, Handle } from "@hms/uabi";
 import type { Cause } from "./explain.ts";
 import type { Link } from "./link.ts";
+import { expectOptions, type Known } from "./options.ts";
 
 const PAGE = 4096;
 type Read = Answered<CoreRegistry, "events", "read">;
@@ -46,6 +47,8 @@ export interface EventOptions {
   readonly capacity?: number;
 }
 
+const EVENTS: Known<EventOptions> = { topics: "array", capacity: "number" };
+
 /**
  * What happens, as it happens: to be iterated over, or asked by `take`. Bounded: what is not read in time gives way, and
  * is counted. While someone iterates, the process does not end by itself; `close` ends the iteration.
@@ -72,6 +75,7 @@ export class EventStream implements AsyncIterable<HmsEvent>, Disposable {
 
   /** `Hms.events` makes them. */
   constructor(link: Link, context: Handle<"context">, options: EventOptions) {
+    expectOptions("Subscribing", options, EVENTS);
     const { topics = ["migrations", "evictions", "overrides", "losses", "devices"], capacity } = options;
     this.#link = link;
     let mask = 0;

@@ -10,6 +10,7 @@ import { BYTES, KERNEL_TID, type KernelThreadData, type Meeting } from "./beside
 import { atExit, catchSignals, notAtExit } from "./exit.ts";
 import { Hms, type HmsHandle } from "./hms.ts";
 import { Link } from "./link.ts";
+import { expectOptions, type Known } from "./options.ts";
 import { attachRegion, type RegionHandle, type Shared } from "./region.ts";
 import { startRecorder } from "./report/start.ts";
 import { parseSize, type Size } from "./size.ts";
@@ -37,6 +38,14 @@ export interface OpenOptions {
   readonly watchdog?: number;
 }
 
+const OPEN: Known<OpenOptions> = {
+  ram: "any",
+  devices: "array",
+  swap: "string",
+  swapMax: "any",
+  watchdog: "number",
+};
+
 /** What a program gets that does not say it by itself. */
 const ENVIRONMENT = {
   ram: (): Size | undefined => process.env.HMS_RAM || undefined,
@@ -55,7 +64,7 @@ function moduleBeside(name: string): URL {
  * and what was written to files is written back whichever way it ends, but for SIGKILL and crashes.
  *
  * Rejects with NO_USERFAULTFD, KERNEL_TOO_OLD and others where the machine does not allow it, with a remedy; BAD_DEVICE,
- * BAD_SIZE, BAD_RAM_SIZE (EINVAL).
+ * BAD_OPTION, BAD_SIZE, BAD_RAM_SIZE (EINVAL).
  *
  * @example
  * ```ts
@@ -67,6 +76,7 @@ function moduleBeside(name: string): URL {
  * ```
  */
 export async function open(options: OpenOptions = {}): Promise<Hms> {
+  expectOptions("Opening hms", options, OPEN);
   const { swap, swapMax, watchdog = HANG_SECONDS } = options;
   const { ram = ENVIRONMENT.ram(), devices = ENVIRONMENT.devices() } = options;
   const asked = {

@@ -12,8 +12,9 @@ import { HmsError } from "@hms/topology";
 import type { Handle } from "@hms/uabi";
 import type { Device } from "./device.ts";
 import { closed, type Link } from "./link.ts";
+import { expectOptions, type Known, kindOf } from "./options.ts";
 import type { Arguments, KernelFunction, Program, ProgramKernel } from "./program.ts";
-import type { Slice } from "./region.ts";
+import { Slice } from "./region.ts";
 import type { Space } from "./space.ts";
 
 const EAGAIN = 11;
@@ -45,6 +46,10 @@ export interface Work<A extends Arguments = Arguments> extends Omit<RunOptions, 
   readonly kernel: KernelFunction<A> | ProgramKernel;
   readonly args: A;
 }
+
+const RUN: Known<RunOptions> = { range: "object", whole: "boolean", signal: "object" };
+const WORK: Known<Work> = { kernel: "any", args: "any", range: "object", whole: "boolean" };
+const STOP: Known<{ readonly drain?: boolean }> = { drain: "boolean" };
 
 /** Counts of what a queue has done. */
 export interface QueueStatistics {
@@ -153,6 +158,7 @@ export class Queue implements Disposable {
   ): Promise<RunResult> {
     try {
       this.#expectOpen("Running a kernel on");
+      expectOptions("Running a kernel", options, RUN);
       expectWanted(options.signal);
       const request = this.#request(kernel, args, options);
       if (this.#behind === null && !(request instanceof Promise)) {
@@ -188,6 +194,7 @@ export class Queue implements Disposable {
     },
   ): Promise<RunResult[]> {
     this.#expectOpen("Submitting to");
+    for (const work of batch) expectOptions<Work>("Submitting", work, WORK);
     const requests = (batch as readonly Work<never>[]).map(({ kernel, args, ...options }) =>
       this.#request(kernel, args, options),
     );
@@ -305,6 +312,13 @@ export class Queue implements Disposable {
     args: Arguments,
     options: Omit<RunOptions, "signal">,
   ): Request | Promise<Request> {
+    if (
+      typeof kernel !== "function" &&
+      !(typeof kernel === "object" && kernel !== null && "program" in kernel)
+    )
+      throw badArgument(`its kernel must be a function or a kernel of a program, not ${kindOf(kernel)}`);
+    if (typeof args !== "object" || args === null)
+      throw badArgument(`its arguments must be an object with a property for each, not ${kindOf(args)}`);
     const program = typeof kernel === "function" ? this.device.programOf(kernel) : kernel.program;
     if (program instanceof Promise)
       return program.then((loaded) => this.#filled(loaded, loaded.kernels[0] ?? "", args, options));
@@ -326,13 +340,13 @@ export class Queue implements Disposable {
   #argument(program: Program, name: string, argument: Arguments[string] | undefined): WireArgument {
     if (typeof argument === "number" || typeof argument === "bigint") return argument;
     if (argument === undefined || typeof argument !== "object" || !("array" in argument)) {
-      throw new HmsError(
-        "BAD_ARGUMENT",
-        "EINVAL",
-        `Running a kernel failed: argument ${name} must be a number, or what read(), write() or update() of a region gives.`,
+      throw badArgument(
+        `argument ${name} must be a number, or what read(), write() or update() of a region gives, not ${kindOf(argument)}`,
       );
     }
     const { array, access } = argument;
+    if (!(array instanceof Slice))
+      throw badArgument(`argument ${name} must be of a region or a slice of one, not of ${kindOf(array)}`);
     return {
       region: this.#attach(array, program),
       type: array.region.element,
@@ -422,6 +436,7 @@ export class Queue implements Disposable {
    */
   async stop(options: { readonly drain?: boolean } = {}): Promise<number> {
     this.#expectOpen("Stopping");
+    expectOptions("Stopping a queue", options, STOP);
     const drain = options.drain ?? false;
     while (drain && this.#behind !== null) await this.#behind;
     return (await this.#link.async.queue.stop({ queue: this.id, drain })).cancelled;
@@ -516,6 +531,10 @@ function expectWanted(signal: AbortSignal | undefined): void {
     "ECANCELED",
     "Running a kernel failed: it was cancelled before it was submitted.",
   );
+}
+
+function badArgument(why: string): HmsError {
+  return new HmsError("BAD_ARGUMENT", "EINVAL", `Running a kernel failed: ${why}.`);
 }
 
 function resultOf(queue: number, completion: Completion): RunResult {

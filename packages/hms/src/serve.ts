@@ -2,6 +2,7 @@ import { peerCredentials } from "@hms/host-linux";
 import { type AsyncTransport, type Credentials, relay, type SocketServer, serveSocket } from "@hms/uabi";
 import type { Meeting } from "./beside.ts";
 import { Link } from "./link.ts";
+import { expectOptions, type Known } from "./options.ts";
 
 /** Who is served on a socket. */
 export interface ServeOptions {
@@ -11,8 +12,11 @@ export interface ServeOptions {
   readonly mode?: number;
 }
 
+const SERVE: Known<ServeOptions> = { allow: "function", mode: "number" };
+
 /** Serves an hms to other processes: each client gets a connection to the kernel thread of its own. */
 export async function serve(meeting: Meeting, path: string, options: ServeOptions): Promise<SocketServer> {
+  expectOptions("Serving", options, SERVE);
   const { allow, mode } = options;
   return await serveSocket(
     relay(() => connection(meeting)),

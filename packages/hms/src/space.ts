@@ -7,6 +7,7 @@ import { type ArrayType, elementName } from "./arrays.ts";
 import type { Explanation, Kept, MoveReport, Residency } from "./explain.ts";
 import { explanationsOf, residencyOf } from "./explain.ts";
 import { closed, type Link } from "./link.ts";
+import { expectOptions, expectRegion, expectSlice, expectWord, type Known, kindOf } from "./options.ts";
 import { type RegionKind, Shared, type Slice } from "./region.ts";
 
 const PAGE = 4096;
@@ -43,6 +44,22 @@ export interface FileOptions {
   readonly length?: number;
   readonly bind?: string;
 }
+
+const ALLOC: Known<AllocOptions> = {
+  name: "string",
+  kind: ["private", "shared"],
+  huge: "boolean",
+  bind: "string",
+};
+const FILE: Known<FileOptions> = {
+  name: "string",
+  writable: "boolean",
+  private: "boolean",
+  offset: "number",
+  length: "number",
+  bind: "string",
+};
+const MIGRATE: Known<{ readonly duplicate?: boolean }> = { duplicate: "boolean" };
 
 /** How pages of a range will be used. */
 export type Advice = Input<CoreRegistry, "space", "advise">["advice"];
@@ -106,7 +123,8 @@ export class Space implements Disposable {
 
   /**
    * Makes a region of `length` zeros. It takes memory as it is touched, may be larger than the memory of the machine,
-   * and stays until it is freed or hms is closed. Throws BAD_LENGTH (EINVAL), ENOMEM when there are no addresses left.
+   * and stays until it is freed or hms is closed. Throws BAD_LENGTH, BAD_OPTION
+   * (EINVAL), ENOMEM when there are no addresses left.
    *
    * @example
    * ```ts
@@ -120,12 +138,13 @@ export class Space implements Disposable {
    */
   alloc<T extends TypedArray>(type: ArrayType<T>, length: number, options: AllocOptions = {}): Shared<T> {
     elementName(type);
-    const bytes = length * type.BYTES_PER_ELEMENT;
+    expectOptions("Making a region", options, ALLOC);
+    const bytes = typeof length === "number" ? length * type.BYTES_PER_ELEMENT : Number.NaN;
     if (!Number.isInteger(length) || length < 1 || !Number.isSafeInteger(bytes) || bytes > 2 ** 47) {
       throw new HmsError(
         "BAD_LENGTH",
         "EINVAL",
-        `Making a region failed: its length must be a whole number from 1 on and its size at most 2^47 bytes, not ${length} elements of ${type.BYTES_PER_ELEMENT} bytes.`,
+        `Making a region failed: its length must be a whole number from 1 on and its size at most 2^47 bytes, not ${kindOf(length)} elements of ${type.BYTES_PER_ELEMENT} bytes.`,
       );
     }
     const { kind = "private", huge } = options;
@@ -152,6 +171,13 @@ export class Space implements Disposable {
    */
   file<T extends TypedArray>(path: string, type: ArrayType<T>, options: FileOptions = {}): Shared<T> {
     elementName(type);
+    expectOptions("Making a region of a file", options, FILE);
+    if (typeof path !== "string")
+      throw new HmsError(
+        "BAD_FILE",
+        "EINVAL",
+        `Making a region of a file failed: its path must be text, not ${kindOf(path)}.`,
+      );
     const { writable = false, offset = 0, length } = options;
     const copy = options.private === true;
     const whole = resolve(path);
@@ -240,6 +266,7 @@ export class Space implements Disposable {
    * ```
    */
   snapshot<T extends TypedArray>(region: Shared<T>): Shared<T> {
+    expectRegion("Making a snapshot", region);
     region.expectHere("Making a snapshot of");
     const { snapshot, address } = this.#link.sync.region.snapshot({ region: region.id });
     const kind = region.kind === "copy" ? "copy" : "private";
@@ -263,6 +290,7 @@ export class Space implements Disposable {
    * ```
    */
   explain(of: AnySlice): Explanation[] {
+    expectSlice("Explaining", of);
     of.region.expectHere("Explaining");
     const runs: Answered<CoreRegistry, "space", "explain">["runs"][number][] = [];
     const range = of.pages;
@@ -292,6 +320,7 @@ export class Space implements Disposable {
    * ```
    */
   residency(of: AnySlice): Residency[] {
+    expectSlice("Looking at", of);
     of.region.expectHere("Looking at");
     const found: Residency[] = [];
     const range = of.pages;
@@ -327,6 +356,8 @@ export class Space implements Disposable {
     target: string,
     options: { readonly duplicate?: boolean } = {},
   ): Promise<MoveReport> {
+    expectSlice("Migrating", of);
+    expectOptions("Migrating", options, MIGRATE);
     of.region.expectHere("Migrating");
     const { moved, left, kept } = await this.#link.async.space.migrate({
       space: this.handle,
@@ -359,6 +390,7 @@ export class Space implements Disposable {
    * ```
    */
   async prefetch(of: AnySlice, target: string): Promise<number> {
+    expectSlice("Prefetching", of);
     of.region.expectHere("Prefetching");
     const { moved } = await this.#link.async.space.prefetch({ space: this.handle, range: of.pages, target });
     return moved * PAGE;
@@ -378,6 +410,7 @@ export class Space implements Disposable {
    * ```
    */
   advise(of: AnySlice, advice: Advice): void {
+    expectSlice("Advising", of);
     of.region.expectHere("Advising");
     this.#link.sync.space.advise({ space: this.handle, range: of.pages, advice });
   }
@@ -400,6 +433,7 @@ export class Space implements Disposable {
    * ```
    */
   bind(of: AnySlice, target: string | null): void {
+    expectSlice("Binding", of);
     of.region.expectHere("Binding");
     this.#link.sync.space.bind({
       space: this.handle,
@@ -423,6 +457,8 @@ export class Space implements Disposable {
    * ```
    */
   protect(of: AnySlice, access: "read" | "update"): void {
+    expectSlice("Protecting", of);
+    expectWord("Protecting", "access", access, ["read", "update"]);
     of.region.expectHere("Protecting");
     this.#link.sync.region.protect({
       region: of.region.id,
