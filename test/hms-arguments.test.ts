@@ -25,6 +25,7 @@ describe("what is handed over", { skip }, () => {
     await refused(() => open({ device: ["accel"] } as object), "BAD_OPTION", /did you mean devices\?/);
     await refused(() => open({ devices: "accel" } as object), "BAD_OPTION", /devices must be an array/);
     await refused(() => open(null as unknown as object), "BAD_OPTION", /must be an object, not null/);
+    await refused(() => open({ swapMax: "1" }), "BAD_SIZE", /swapMax must be at least 1 MiB, not 1 bytes/);
     using hms = await open(small);
     const alloc = loose(hms.space, "alloc");
     const before = hms.space.statistics().regions;

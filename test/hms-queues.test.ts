@@ -139,7 +139,9 @@ describe("a queue", { skip }, () => {
     queue.reset();
     assert.equal((await errorOf(() => busy)).code, "QUEUE_RESET");
     assert.equal(queue.state, "zombie");
-    assert.equal((await errorOf(() => queue.run(addOne, { x: x.update() }))).code, "QUEUE_DEAD");
+    const dead = await errorOf(() => queue.run(addOne, { x: x.update() }));
+    assert.equal(dead.code, "QUEUE_DEAD");
+    assert.match(dead.message, /it is dead, because it was reset\. Make another one\.$/);
     await other.run(addOne, { x: x.update() });
     await other.drain();
     assert.equal(x.view[0], 3);

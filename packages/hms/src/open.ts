@@ -17,6 +17,8 @@ import { parseSize, type Size } from "./size.ts";
 
 /** How long closing waits for the kernel thread to end after it has answered. Milliseconds. */
 const END_MS = 5000;
+/** The least that the file for cold pages may be allowed to become. Bytes. */
+const SWAP_LEAST: number = 2 ** 20;
 
 /** What hms is opened with. */
 export interface OpenOptions {
@@ -32,7 +34,7 @@ export interface OpenOptions {
   readonly devices?: readonly string[];
   /** Folder of the file for cold pages, which has no name and goes with the process. Default: that for temporary files. */
   readonly swap?: string;
-  /** The most that this file may become; default 64 GiB. */
+  /** The most that this file may become, at least 1 MiB; default 64 GiB. */
   readonly swapMax?: Size;
   /** Seconds that the kernel thread may be at one thing before the process ends; default 60. */
   readonly watchdog?: number;
@@ -83,7 +85,7 @@ export async function open(options: OpenOptions = {}): Promise<Hms> {
     ...(ram === undefined ? {} : { ram: parseSize(ram, "ram") }),
     ...(devices === undefined ? {} : { devices }),
     ...(swap === undefined ? {} : { swap: resolve(swap) }),
-    ...(swapMax === undefined ? {} : { swapMax: parseSize(swapMax, "swapMax") }),
+    ...(swapMax === undefined ? {} : { swapMax: swapMaxOf(swapMax) }),
   };
   warnOnce();
   const kernel = await startKernel(watchdog);
@@ -111,6 +113,17 @@ export async function open(options: OpenOptions = {}): Promise<Hms> {
     kernel.end();
     throw error;
   }
+}
+
+/** Throws BAD_SIZE (EINVAL) for what is no size, or too small to be of use. */
+function swapMaxOf(size: Size): number {
+  const bytes = parseSize(size, "swapMax");
+  if (bytes >= SWAP_LEAST) return bytes;
+  throw new HmsError(
+    "BAD_SIZE",
+    "EINVAL",
+    `Opening hms failed: swapMax must be at least ${SWAP_LEAST / 2 ** 20} MiB, not ${bytes} bytes. Without it the file for cold pages may grow to 64 GiB.`,
+  );
 }
 
 let warned = false;

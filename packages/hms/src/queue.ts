@@ -222,7 +222,7 @@ export class Queue implements Disposable {
         if (id !== -EAGAIN) {
           // What was submitted ends first.
           await this.#take(ids, ends, ids.length);
-          throw this.#refused(-id);
+          throw this.#refused();
         }
         if (ids.length > ends.length) await this.#take(ids, ends, Math.min(ids.length, ends.length + part));
         else await this.#client.room();
@@ -278,7 +278,7 @@ export class Queue implements Disposable {
   }
 
   async #ended(id: number, signal: AbortSignal | undefined): Promise<RunResult> {
-    if (id < 0) throw this.#refused(-id);
+    if (id < 0) throw this.#refused();
     if (signal !== undefined) this.#listen(id, signal);
     return resultOf(this.#client.queue, await this.#client.completion(id));
   }
@@ -291,7 +291,7 @@ export class Queue implements Disposable {
     else signal.addEventListener("abort", cancel, { once: true });
   }
 
-  #refused(errno: number): HmsError {
+  #refused(): HmsError {
     if (this.state === "init")
       return new HmsError(
         "QUEUE_NOT_STARTED",
@@ -301,7 +301,7 @@ export class Queue implements Disposable {
     return new HmsError(
       "QUEUE_DEAD",
       "ENXIO",
-      `Submitting to queue ${this.#client.queue} of ${this.device.name} failed: it is dead (${errno}). Make another one.`,
+      `Submitting to queue ${this.#client.queue} of ${this.device.name} failed: it is dead, because ${this.#client.death}. Make another one.`,
     );
   }
 

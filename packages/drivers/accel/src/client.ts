@@ -18,9 +18,12 @@ import {
   COMPLETION_BYTES,
   D_BYTES,
   D_ID,
+  DEATH,
   DETAIL_BYTES,
   DETAIL_HEADER_BYTES,
   DETAILS,
+  type Death,
+  DIED_OF,
   ENDED,
   INIT,
   partsOf,
@@ -148,6 +151,11 @@ export class QueueClient implements Disposable {
 
   get state(): QueueState {
     return STATE_NAMES[Atomics.load(this.#words, STATE)] ?? "zombie";
+  }
+
+  /** What it died of, in words; empty while it lives. */
+  get death(): string {
+    return DEATHS[Atomics.load(this.#words, DIED_OF) as Death] ?? "";
   }
 
   /** Requests that are not over yet. */
@@ -405,7 +413,7 @@ export class QueueClient implements Disposable {
       dead ? "QUEUE_DEAD" : "QUEUE_NOT_STARTED",
       codeName(code),
       dead
-        ? `Submitting to queue ${this.queue} failed: it is dead. Make another one.`
+        ? `Submitting to queue ${this.queue} failed: it is dead, because ${this.death}. Make another one.`
         : `Submitting to queue ${this.queue} failed: it is in state init. Start it first.`,
     );
   }
@@ -509,6 +517,17 @@ export class QueueClient implements Disposable {
     this.close();
   }
 }
+
+const DEATHS: Readonly<Record<Death, string>> = {
+  [DEATH.none]: "",
+  [DEATH.reset]: "it was reset",
+  [DEATH.thread]: "the device's thread ended while one of its requests ran",
+  [DEATH.rings]: "what was written into its rings made no sense",
+  [DEATH.isolated]: "its device was taken out of service after too many errors",
+  [DEATH.space]: "the space that it reached was closed",
+  [DEATH.closed]: "it was closed",
+  [DEATH.broken]: "its device's thread does not start any more",
+};
 
 const CODES: Readonly<Record<Why, string>> = {
   [WHY.done]: "DONE",

@@ -4,7 +4,7 @@ import { E_POSTED, E_READ, E_RUNNING, E_THREAD, NEVER, UNKNOWN_THREAD } from "./
 import type { FromDevice, ThreadData, ToDevice } from "./messages.ts";
 
 /** How large a kernel's garbage may become before its thread ends. MiB. */
-const HEAP_MAX = 1024;
+export const HEAP_MAX = 1024;
 
 /** How a device's thread is started. */
 export interface ThreadOptions {

@@ -4,10 +4,12 @@ import { Attachments } from "./attach.ts";
 import type { AttachOptions } from "./attachment.ts";
 import { AccelContext, ARGUMENTS_DEFAULT, DEPTH_DEFAULT } from "./context.ts";
 import type { AccelStatus, ControlCommand, ControlReply } from "./control.ts";
+import { HEAP_MAX } from "./device-thread.ts";
 import { Isolation } from "./isolation.ts";
 import { ThreadKeeper } from "./keeper.ts";
 import {
   API,
+  DEATH,
   DOORBELL_BYTES,
   E_ARGUMENTS,
   E_ARRAYS,
@@ -46,6 +48,9 @@ const RESET_GRACE: Nanoseconds = 50e6;
 const PUT_GRACE: Nanoseconds = 1e9;
 /** How long a running request has to end after its client has cancelled it, before the thread is ended. Nanoseconds. */
 const CANCEL_GRACE: Nanoseconds = 1e9;
+/** How the thread went: it was ended, or ended by itself, which it does for want of heap only. */
+const ENDED = "the device's thread was ended while it ran; make another queue";
+const DIED = `the device's thread died while it ran, most likely because its kernel's own objects took more than the ${HEAP_MAX} MiB of heap that it has; keep large data in regions, and make another queue`;
 /** How often everything is looked at although the device has said nothing. Nanoseconds. */
 const LOOK_EVERY: Nanoseconds = 5e6;
 /** How often closing looks whether the thread has ended, and how often at most. Milliseconds. */
@@ -395,13 +400,13 @@ export class AccelDriver implements Disposable {
 
   /** Looks after one queue. */
   #attend(queue: AccelQueue): number {
-    if (queue.view.space.closed) queue.kill();
+    if (queue.view.space.closed) queue.kill(DEATH.space);
     if (queue.corrupt && queue.state !== "zombie") {
-      queue.kill();
+      queue.kill(DEATH.rings);
       this.#failed(1);
     }
     const since = queue.stoppingSince;
-    if (since !== null && !queue.finish(false)) this.#hurry(queue, since);
+    if (since !== null && !queue.finish(null)) this.#hurry(queue, since);
     if (since === null) this.#endUnwanted(queue);
     const errors = queue.newErrors();
     if (errors > 0) this.#failed(errors);
@@ -440,7 +445,7 @@ export class AccelDriver implements Disposable {
 
   #failed(errors: number): void {
     if (!this.#isolation.add(errors, this.now())) return;
-    for (const queue of this.#queues) queue?.kill();
+    for (const queue of this.#queues) queue?.kill(DEATH.isolated);
   }
 
   #sweep(): number {
@@ -466,7 +471,7 @@ export class AccelDriver implements Disposable {
     this.#keeper.bury(this.now());
     for (const view of this.memory.views.values())
       for (const { first, end } of view.windows) view.forget(first, end);
-    for (const queue of this.#openQueues()) queue.orphan(queue.number === culprit);
+    for (const queue of this.#openQueues()) queue.orphan(queue.number === culprit, asked ? ENDED : DIED);
     this.#attachments.droppedAll();
     this.#clear();
     if (this.#closing) {
@@ -486,7 +491,7 @@ export class AccelDriver implements Disposable {
   #restart(suspect: number): void {
     this.#keeper.restart(this.now());
     if (this.#keeper.broken) {
-      for (const queue of this.#openQueues()) queue.kill();
+      for (const queue of this.#openQueues()) queue.kill(DEATH.broken);
       return;
     }
     this.#loader.again(suspect);

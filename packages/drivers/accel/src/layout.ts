@@ -48,7 +48,22 @@ export const ASLEEP = 81;
 export const STATE = 96;
 /** Kernel: 1 when a dead queue's last completion has been written. */
 export const ENDED = 97;
+/** Kernel: what a dead queue died of (`DEATH`). */
+export const DIED_OF = 98;
 export const HEADER_BYTES = 512;
+
+/** What a queue can die of. */
+export const DEATH = {
+  none: 0,
+  reset: 1,
+  thread: 2,
+  rings: 3,
+  isolated: 4,
+  space: 5,
+  closed: 6,
+  broken: 7,
+} as const;
+export type Death = (typeof DEATH)[keyof typeof DEATH];
 
 /** States of a queue: made, at work, dead. */
 export const INIT = 0;

@@ -251,7 +251,11 @@ test("in a dead queue calls answer ENXIO", async () => {
   assert.throws(() => lab.queue.put(), dead);
   assert.throws(() => lab.queue.reset(), dead);
   assert.throws(() => lab.driver.attach(lab.queue, { region: 2, first: lab.first, pages: 1 }), dead);
-  await assert.rejects(lab.client.run({ kernel: 0 }), { code: "QUEUE_DEAD", errno: "ENXIO" });
+  await assert.rejects(lab.client.run({ kernel: 0 }), {
+    code: "QUEUE_DEAD",
+    errno: "ENXIO",
+    message: /dead, because it was reset\./,
+  });
 });
 
 test("INIT to STARTED to INIT: put stops, what has not begun is cancelled, and it can start again", async () => {
@@ -479,6 +483,11 @@ test("a kernel that fills the heap ends its request, not the process", { timeout
   });
   const completion = await lab.client.completion(lab.client.submit({ kernel }));
   assert.deepEqual([completion.code, completion.why], [EIO, WHY.deviceDied]);
+  assert.match(completion.detail, /more than the 1024 MiB of heap .*; keep large data in regions/);
+  await assert.rejects(lab.client.run({ kernel: 0 }), {
+    code: "QUEUE_DEAD",
+    message: /dead, because the device's thread ended while one of its requests ran\. Make another/,
+  });
   const queue = lab.open();
   using client = new QueueClient(queue.mapping);
   assert.equal((await client.run({ kernel: 0 })).code, 0);

@@ -15,7 +15,10 @@ import {
   CANCELED,
   COMPLETE_TAIL,
   COMPLETION_BYTES,
+  DEATH,
   DEVICE,
+  type Death,
+  DIED_OF,
   ENDED,
   HISTOGRAM_BUCKETS,
   INIT,
@@ -191,13 +194,13 @@ export class AccelQueue implements Disposable {
   /** Kills it, and no other: what is in flight ends. Throws ENXIO when it is dead already. */
   reset(): void {
     this.#expectAlive("Resetting");
-    this.kill();
+    this.kill(DEATH.reset);
   }
 
-  /** As `reset`; nothing happens when it is dead. */
-  kill(): void {
+  /** As `reset`, and says what for; nothing happens when it is dead. */
+  kill(death: Death): void {
     if (this.#state === ZOMBIE) return;
-    this.#setState(ZOMBIE);
+    this.#die(death);
     this.#stop(STOP_RESET);
   }
 
@@ -205,7 +208,7 @@ export class AccelQueue implements Disposable {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    this.kill();
+    this.kill(DEATH.closed);
     this.context.driver.settle();
   }
 
@@ -264,15 +267,18 @@ export class AccelQueue implements Disposable {
     return Atomics.load(this.#own, P_OWNER) === DEVICE;
   }
 
-  /** The device's thread is gone. A queue that it was in the middle of ends with it; the others go on. */
-  orphan(culprit: boolean): void {
+  /**
+   * The device's thread is gone. A queue that it was in the middle of ends with it; the others go on. `how` says in words
+   * how it went.
+   */
+  orphan(culprit: boolean, how: string): void {
     Atomics.store(this.#own, P_OWNER, NOBODY);
     const died = culprit && !(this.#unwanted?.overdue === true && this.endUnwanted());
     if (died && this.#running && this.#state !== ZOMBIE) {
-      this.#setState(ZOMBIE);
+      this.#die(DEATH.thread);
       this.#stopping ??= { how: STOP_RESET, since: 0 };
     }
-    this.finish(died);
+    this.finish(died ? how : null);
   }
 
   /** Looks whether the client wants the running request to end; since when that is known, by the host's clock, or null. */
@@ -317,6 +323,11 @@ export class AccelQueue implements Disposable {
     return this.#own[P_TAKEN] !== this.#own[P_COMPLETED];
   }
 
+  #die(death: Death): void {
+    Atomics.store(this.#words, DIED_OF, death);
+    this.#setState(ZOMBIE);
+  }
+
   #setState(state: typeof INIT | typeof STARTED | typeof ZOMBIE): void {
     this.#state = state;
     Atomics.store(this.#own, P_STATE, state);
@@ -328,18 +339,21 @@ export class AccelQueue implements Disposable {
     this.#stopping ??= { how, since: driver.now() };
     if (how === STOP_RESET) this.#stopping = { how, since: this.#stopping.since };
     Atomics.store(this.#own, P_STOP, how);
-    if (!this.finish(false)) driver.ring();
+    if (!this.finish(null)) driver.ring();
   }
 
-  /** Completes what is left of a stopping queue, unless the device is at it right now: then false. */
-  finish(died: boolean): boolean {
+  /**
+   * Completes what is left of a stopping queue, unless the device is at it right now: then false. `died`: how the
+   * device's thread went that ran its request.
+   */
+  finish(died: string | null): boolean {
     const stopping = this.#stopping;
     if (stopping === null) return true;
     if (Atomics.compareExchange(this.#own, P_OWNER, NOBODY, KERNEL) !== NOBODY) return false;
     const put = stopping.how === STOP_PUT;
     if (this.#running) {
       const running = this.#own[P_RUNNING_ID] ?? 0;
-      if (died) this.#complete(running, EIO, WHY.deviceDied, "the device's thread ended while it ran");
+      if (died !== null) this.#complete(running, EIO, WHY.deviceDied, died);
       else this.#complete(running, put ? ECANCELED : EIO, put ? WHY.stopped : WHY.reset, "");
     }
     this.#cancelRest(put ? WHY.stopped : WHY.reset);
