@@ -1,12 +1,14 @@
 import { HUGE_PAGES, type PageCount, type PageIndex } from "@hms/hmm";
 
+/** By how much the window of a sequence grows with each fault. */
+const GROWTH = 4;
 /** Sequences that one region's faults are sorted into at the same time. */
 const STREAMS = 4;
 
 /**
  * How many pages one fault brings in: a guess from the faults before. A fault just beyond what the last one of a
- * sequence brought doubles the next window, up to 2 MiB; a fault elsewhere begins a sequence with one page. Windows
- * end on multiples of their size, so that the largest are whole 2 MiB pages.
+ * sequence brought makes the next window four times as large, up to 2 MiB; a fault elsewhere begins a sequence with one
+ * page. Windows of 2 MiB end on multiples of it, so that they are whole huge pages.
  *
  * @example
  * ```ts
@@ -17,7 +19,7 @@ const STREAMS = 4;
  *   around.at(page, 0, 100_000, 512);
  *   windows.push(`${around.first}+${around.count}`);
  * }
- * console.log(windows.join(" ")); // 1000+1 1001+1 1002+2 1004+4 1008+16 1024+32 1056+32
+ * console.log(windows.join(" ")); // 1000+1 1001+4 1005+16 1021+64
  * ```
  */
 export class Around {
@@ -56,18 +58,21 @@ export class Around {
 
   #forward(stream: number, page: PageIndex, end: PageIndex, most: PageCount): void {
     const size = this.#grown(stream, most);
-    const stop = Math.min(end, Math.max(page + 1, Math.floor((page + size) / size) * size));
+    // The largest windows are whole 2 MiB pages; the others need no alignment.
+    const whole = size === HUGE_PAGES ? Math.floor((page + size) / size) * size : page + size;
+    const stop = Math.min(end, whole);
     this.#keep(stream, page, stop - page, size);
   }
 
   #backward(stream: number, page: PageIndex, begin: PageIndex, most: PageCount): void {
     const size = this.#grown(stream, most);
-    const start = Math.max(begin, Math.min(page, Math.ceil((page - size + 1) / size) * size));
+    const whole = size === HUGE_PAGES ? Math.ceil((page - size + 1) / size) * size : page - size + 1;
+    const start = Math.max(begin, Math.min(page, whole));
     this.#keep(stream, start, page + 1 - start, size);
   }
 
   #grown(stream: number, most: PageCount): PageCount {
-    return Math.max(1, Math.min(most, HUGE_PAGES, (this.#size[stream] ?? 1) * 2));
+    return Math.max(1, Math.min(most, HUGE_PAGES, (this.#size[stream] ?? 1) * GROWTH));
   }
 
   /** Less could be brought in than the window has: it ends here, and the next fault of the sequence is there. */
