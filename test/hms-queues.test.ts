@@ -118,6 +118,30 @@ describe("a queue", { skip }, () => {
     assert.deepEqual([queue.state, other.state, x.view[9]], ["started", "started", 2]);
   });
 
+  test("cancels what waits for room behind what never ends", { timeout: 60_000 }, async () => {
+    using hms = await open(small);
+    const queue = hms.device("accel0").queue({ depth: 2 });
+    const endless = (): void => {
+      for (;;);
+    };
+    const wish = new AbortController();
+    const late = new AbortController();
+    const running = queue.run(endless, {}, { signal: late.signal });
+    const second = queue.run(() => {}, {});
+    const waiting = queue.run(() => {}, {}, { signal: wish.signal });
+    for (const run of [running, second, waiting]) run.catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    wish.abort();
+    assert.equal((await errorOf(() => waiting)).code, "REQUEST_CANCELED");
+    assert.equal(queue.inFlight, 2);
+    late.abort();
+    assert.equal((await errorOf(() => running)).code, "REQUEST_CANCELED");
+    await second;
+    await queue.drain();
+    const { completed, cancelled } = queue.statistics();
+    assert.deepEqual([completed, cancelled], [1, 1]);
+  });
+
   test("stops, starts again, drains, and dies alone", async () => {
     using hms = await open(small);
     const x = hms.space.alloc(Float64Array, 10);

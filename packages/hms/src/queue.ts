@@ -262,8 +262,29 @@ export class Queue implements Disposable {
 
   async #follow(admit: () => Promise<number>, signal: AbortSignal | undefined): Promise<RunResult> {
     // Only the admission holds up those behind it.
-    const id = await this.#inTurn(admit);
-    return this.#ended(id, signal);
+    const turn = this.#inTurn(admit);
+    return this.#ended(await (signal === undefined ? turn : this.#unlessAborted(turn, signal)), signal);
+  }
+
+  /** Its number, unless it is cancelled while it waits for its turn: those before it may never end. */
+  #unlessAborted(turn: Promise<number>, signal: AbortSignal): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const abort = (): void => reject(canceledBefore());
+    const listening = new AbortController();
+    signal.addEventListener("abort", abort, { once: true, signal: listening.signal });
+    turn.then(
+      (id) => {
+        listening.abort();
+        resolve(id);
+        // It was submitted in the moment in which it was cancelled.
+        if (signal.aborted && id >= 0 && !this.#closed && !this.#link.over) this.cancel(id);
+      },
+      (error: unknown) => {
+        listening.abort();
+        reject(error);
+      },
+    );
+    return promise;
   }
 
   /** Waits for room. */
@@ -525,8 +546,11 @@ export class Queue implements Disposable {
 
 /** Throws REQUEST_CANCELED (ECANCELED) for a request that was cancelled before it was submitted. */
 function expectWanted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted !== true) return;
-  throw new HmsError(
+  if (signal?.aborted === true) throw canceledBefore();
+}
+
+function canceledBefore(): HmsError {
+  return new HmsError(
     "REQUEST_CANCELED",
     "ECANCELED",
     "Running a kernel failed: it was cancelled before it was submitted.",
