@@ -68,6 +68,8 @@ describe("what is handed over", { skip }, () => {
     const run = loose(queue, "run");
     await refused(() => run(() => {}, {}, { ranges: 1 }), "BAD_OPTION", /did you mean range/);
     await refused(() => run(() => {}, {}, { range: 5 }), "BAD_OPTION", /range must be an object, not 5/);
+    for (const range of [[0, 9], { first: 5 }, { first: 0, end: 1.5 }])
+      await refused(() => run(() => {}, {}, { range }), "BAD_ARGUMENT", /range must have first and end/);
     await refused(() => run(() => {}, null), "BAD_ARGUMENT", /must be an object .*, not null/);
     await refused(() => run(undefined, {}), "BAD_ARGUMENT", /kernel must be a function .*, not undefined/);
     await refused(() => run(() => {}, { x: x.view }), "BAD_ARGUMENT", /argument x .*, not Float32Array/);

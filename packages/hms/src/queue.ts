@@ -350,6 +350,10 @@ export class Queue implements Disposable {
   #filled(program: Program, name: string, args: Arguments, options: Omit<RunOptions, "signal">): Request {
     const names = Object.keys(args);
     const { range, whole } = options;
+    if (range !== undefined && !(Number.isSafeInteger(range.first) && Number.isSafeInteger(range.end)))
+      throw badArgument(
+        `its range must have first and end, both whole numbers, not ${kindOf(range.first)} and ${kindOf(range.end)}`,
+      );
     return {
       kernel: program.number(name, names),
       args: names.map((key) => this.#argument(program, key, args[key])),
