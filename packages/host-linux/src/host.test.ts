@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { MADV_DONTNEED } from "./sys/abi.generated.ts";
 import { madvise, mmap, mremap, munmap } from "./sys/memory.ts";
 import { holdings, step } from "./sys/testing/step.ts";
@@ -22,6 +23,8 @@ import { soak } from "./testing/soak.ts";
 const file = import.meta.filename;
 const MiB = 2 ** 20;
 const PAGE = 4096;
+/** In which threads that were told to end have ended. */
+const SETTLE_MS = 500;
 
 /** Every word of a region says where it is. */
 function fill(bytes: Uint8Array, from = 0): void {
@@ -261,13 +264,16 @@ step(file, "hosts that come and go leave no descriptor and no mapping behind", a
     await kernel.close();
   };
   for (let i = 0; i < 3; i++) await once();
+  await sleep(SETTLE_MS);
   const before = holdings();
   for (let i = 0; i < 12; i++) await once();
+  await sleep(SETTLE_MS);
   const after = holdings();
   // Threads that are just ending hold a few; a leak would be one for each of the twelve.
   ok(after.fds - before.fds < 12, `${after.fds} descriptors, ${before.fds} before`);
-  // The foreign function library keeps three mappings of each thread that ended.
-  ok(after.mappings - before.mappings < 12 * 6, `${after.mappings - before.mappings} mappings more`);
+  // The foreign function library keeps three or four mappings of each thread that ended, and a host has two threads;
+  // its own mappings are more than that.
+  ok(after.mappings - before.mappings < 12 * 10, `${after.mappings - before.mappings} mappings more`);
 });
 
 step(
