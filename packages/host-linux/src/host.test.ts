@@ -16,15 +16,17 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MADV_DONTNEED } from "./sys/abi.generated.ts";
 import { madvise, mmap, mremap, munmap } from "./sys/memory.ts";
+import { Actor } from "./sys/testing/actor.ts";
 import { holdings, step } from "./sys/testing/step.ts";
 import { Kernel } from "./testing/kernel.ts";
 import { soak } from "./testing/soak.ts";
+import { newHeartbeat, Watchdog } from "./watchdog.ts";
 
 const file = import.meta.filename;
 const MiB = 2 ** 20;
 const PAGE = 4096;
-/** In which threads that were told to end have ended. */
-const SETTLE_MS = 500;
+/** So often hosts come and go: a leak would be one for each. */
+const TIMES = 12;
 
 /** Every word of a region says where it is. */
 function fill(bytes: Uint8Array, from = 0): void {
@@ -255,25 +257,50 @@ step(file, "2 MiB pages are whole where memory is touched in order", async () =>
   await kernel.close();
 });
 
+/** Which mappings there are: how many of the same size, rights and name. */
+function mappings(): Map<string, number> {
+  const kinds = new Map<string, number>();
+  for (const line of readFileSync("/proc/self/maps", "utf8").trimEnd().split("\n")) {
+    const [range = "", rights, , , , name = ""] = line.split(/\s+/);
+    const [from = 0, to = 0] = range.split("-").map((hex) => Number.parseInt(hex, 16));
+    const kind = `${(to - from) / 1024} KiB ${rights} ${name}`.trimEnd();
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  return kinds;
+}
+
+/** What doing something twelve times leaves: descriptors, and the kinds of mappings of which it leaves one each time. */
+async function left(body: () => Promise<void>): Promise<{ fds: number; kinds: Map<string, number> }> {
+  for (let i = 0; i < 3; i++) await body();
+  const fds = holdings().fds;
+  const before = mappings();
+  for (let i = 0; i < TIMES; i++) await body();
+  const kinds = new Map<string, number>();
+  for (const [kind, count] of mappings()) {
+    const each = Math.floor((count - (before.get(kind) ?? 0)) / TIMES);
+    if (each > 0) kinds.set(kind, each);
+  }
+  return { fds: holdings().fds - fds, kinds };
+}
+
 step(file, "hosts that come and go leave no descriptor and no mapping behind", async () => {
-  const once = async (): Promise<void> => {
+  const hosts = await left(async () => {
     const kernel = new Kernel({ ramBytes: 8 * MiB });
     const region = kernel.map({ bytes: 12 * MiB });
     fill(kernel.bytes(region));
     kernel.call("toDevice", region.address / PAGE, 100, "dev0");
     await kernel.close();
-  };
-  for (let i = 0; i < 3; i++) await once();
-  await sleep(SETTLE_MS);
-  const before = holdings();
-  for (let i = 0; i < 12; i++) await once();
-  await sleep(SETTLE_MS);
-  const after = holdings();
-  // Threads that are just ending hold a few; a leak would be one for each of the twelve.
-  ok(after.fds - before.fds < 12, `${after.fds} descriptors, ${before.fds} before`);
-  // The foreign function library keeps three or four mappings of each thread that ended, and a host has two threads;
-  // its own mappings are more than that.
-  ok(after.mappings - before.mappings < 12 * 10, `${after.mappings - before.mappings} mappings more`);
+  });
+  // The foreign function library keeps a stack, its guard and a heap of each thread that loaded it; a host has two
+  // threads. Two threads that do nothing else show which those are.
+  const threads = await left(async () => {
+    const actor = new Actor([{ kind: "madvise", address: 0, what: 0 }]);
+    while (actor.done === 0) await sleep(1);
+    await actor.end();
+    await new Watchdog(newHeartbeat()).end();
+  });
+  equal(hosts.fds, 0);
+  deepEqual([...hosts.kinds].sort(), [...threads.kinds].sort());
 });
 
 step(

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { dieLoudly } from "./sys/fatal.ts";
 
@@ -50,6 +51,14 @@ export class Watchdog implements Disposable {
   stop(): void {
     Atomics.store(this.#heartbeat, STOP, 1);
     Atomics.notify(this.#heartbeat, STOP);
+  }
+
+  /** Ends it, and waits until its thread has let go of everything. */
+  async end(): Promise<void> {
+    const ended = once(this.#worker, "exit");
+    this.#worker.ref();
+    this.stop();
+    await ended;
   }
 
   [Symbol.dispose](): void {

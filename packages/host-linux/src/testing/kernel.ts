@@ -85,7 +85,7 @@ export class Kernel {
     const ended = new Promise((resolve) => this.#worker.once("exit", resolve));
     this.call("close");
     await ended;
-    this.#watchdog.stop();
+    await this.#watchdog.end();
     this.#wake.close();
   }
 }

@@ -7,6 +7,8 @@ import { test } from "node:test";
 
 const STEP_TIMEOUT_MS = 30_000;
 const STEP = "HMS_SYS_STEP";
+/** The exit code of a process whose step did not come to its end. */
+const UNFINISHED = 99;
 
 /** How the process of a step is to run and end. */
 export interface StepOptions {
@@ -29,7 +31,10 @@ export function step(
 ): void {
   const wanted = process.env[STEP];
   if (wanted !== undefined) {
-    if (wanted === name) Promise.resolve(body()).then(() => process.exit(0), fail);
+    if (wanted !== name) return;
+    // A body that waits for what never comes ends the process too: that is no success.
+    process.exitCode = UNFINISHED;
+    Promise.resolve(body()).then(() => process.exit(0), fail);
     return;
   }
   const root = options.uid === undefined || process.getuid?.() === 0;
