@@ -9,6 +9,7 @@ export interface Struct {
 }
 
 export const headers: readonly string[] = [
+  "linux/version.h",
   "linux/types.h",
   "linux/userfaultfd.h",
   "linux/fs.h",
@@ -35,6 +36,16 @@ export const enumerators: readonly string[] = prefixed(
   "MPOL_",
   "DEFAULT PREFERRED BIND INTERLEAVE LOCAL PREFERRED_MANY",
 );
+
+/** An enumerator of a later kernel's headers, and the preprocessor's condition that it is there. */
+export interface LaterEnumerator {
+  readonly name: string;
+  readonly when: string;
+}
+
+export const laterEnumerators: readonly LaterEnumerator[] = [
+  { name: "MPOL_WEIGHTED_INTERLEAVE", when: "LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)" },
+];
 
 /** Macros. */
 export const constants: readonly string[] = [
@@ -88,9 +99,10 @@ export const constants: readonly string[] = [
   "PRIO_PROCESS",
   ...prefixed(
     "__NR_",
-    `userfaultfd memfd_create gettid mbind set_mempolicy get_mempolicy move_pages migrate_pages eventfd2
-     sched_setaffinity sched_getaffinity setpriority getpriority`,
+    `userfaultfd memfd_create gettid mbind set_mempolicy get_mempolicy set_mempolicy_home_node move_pages
+     migrate_pages eventfd2 sched_setaffinity sched_getaffinity setpriority getpriority`,
   ),
+  ...prefixed("MPOL_F_", "STATIC_NODES RELATIVE_NODES NUMA_BALANCING NODE ADDR MEMS_ALLOWED"),
   ...prefixed("MPOL_MF_", "STRICT MOVE MOVE_ALL"),
   ...words(`EPERM ENOENT ESRCH EINTR EIO ENXIO EBADF EAGAIN ENOMEM EACCES EFAULT EBUSY EEXIST ENODEV ENOTDIR EISDIR
      EINVAL ENFILE EMFILE EFBIG ENOSPC EROFS ERANGE ENOSYS EOPNOTSUPP EOVERFLOW ETIMEDOUT EDQUOT EHWPOISON`),

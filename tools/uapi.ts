@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { constants, enumerators, headers, type Struct, structs } from "./uapi-names.ts";
+import { constants, enumerators, headers, laterEnumerators, type Struct, structs } from "./uapi-names.ts";
 
 const OUTPUT = join(import.meta.dirname, "../packages/host-linux/src/sys/abi.generated.ts");
 const HELP = `Usage: node tools/uapi.ts [--headers DIR] [--check]
@@ -39,6 +39,8 @@ function program(): string {
   lines.push("#define AT(type, field) __builtin_offsetof(type, field)", "void say(void) {");
   for (const name of constants) lines.push(`#ifdef ${name}`, `SAY("${name}", ${name});`, "#endif");
   for (const name of enumerators) lines.push(`SAY("${name}", ${name});`);
+  for (const { name, when } of laterEnumerators)
+    lines.push(`#if ${when}`, `SAY("${name}", ${name});`, "#endif");
   for (const struct of structs) lines.push(...askStruct(struct));
   lines.push("}");
   return `${lines.join("\n")}\n`;
@@ -104,7 +106,7 @@ function write(by: readonly Values[]): string {
     'const onArm: boolean = process.arch === "arm64";',
     "",
   ];
-  for (const name of [...constants, ...enumerators]) {
+  for (const name of [...constants, ...enumerators, ...laterEnumerators.map((one) => one.name)]) {
     const text = need(name, by);
     lines.push(
       text.includes("?") ? `export const ${name}: number = ${text};` : `export const ${name} = ${text};`,

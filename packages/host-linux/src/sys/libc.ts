@@ -27,6 +27,18 @@ export const failed = (): number => -koffi.errno();
 export const syscall: (number: number, a: number, b: number, c: number) => number = library.func(
   "int64_t syscall(int64_t, uint64_t, uint64_t, uint64_t)",
 );
+/** A system call with all of its six arguments. */
+export const syscall6: (
+  number: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+  e: number,
+  f: number,
+) => number = library.func(
+  "int64_t syscall(int64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t)",
+);
 export const ioctl: (fd: number, request: number, argument: Address) => number = library.func(
   "int ioctl(int, uint64_t, uint64_t)",
 );
