@@ -45,6 +45,15 @@ function bad(code: number, what: string): never {
 }
 
 /**
+ * A whole number as the engine keeps whole numbers. What is read from a Float64Array is a double to it, and a kernel
+ * that counts with doubles takes two to three times as long as one that counts with integers.
+ */
+function plain(value: number): number {
+  const whole = value | 0;
+  return whole === value && (whole !== 0 || 1 / value > 0) ? whole : value;
+}
+
+/**
  * A submission, copied out of the ring before it is looked at: its client can write to the ring while the device reads.
  * Every word is read once.
  */
@@ -124,7 +133,7 @@ export class Submission {
     const at = this.#at(i);
     const what = this.#copy[at + A_WHAT] ?? 0;
     this.#expectZero(i, at + A_REGION, at + A_VALUE);
-    if (what === KIND_NUMBER) return this.#floats[(at + A_VALUE) >> 1] ?? 0;
+    if (what === KIND_NUMBER) return plain(this.#floats[(at + A_VALUE) >> 1] ?? 0);
     if (what !== KIND_BIGINT)
       bad(EINVAL, `argument ${i} is of the unknown kind 0x${(what >>> 0).toString(16)}`);
     return (BigInt(this.#copy[at + A_VALUE + 1] ?? 0) << 32n) | BigInt((this.#copy[at + A_VALUE] ?? 0) >>> 0);
