@@ -1,0 +1,15 @@
+/**
+ * NUMA placement on Linux: the kernel's calls, and what it allows. No policy of hms: which memory is the right one is
+ * decided elsewhere.
+ *
+ * @module
+ */
+export * from "../sys/numa.ts";
+export {
+  type KernelLimits,
+  type LimitsOptions,
+  type MemoryLimit,
+  type NodeMemory,
+  readLimits,
+  roomOf,
+} from "./limits.ts";
