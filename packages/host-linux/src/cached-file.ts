@@ -12,8 +12,9 @@ import {
 import { HmsError } from "@hms/topology";
 import { readPages } from "./file-source.ts";
 import type { LinuxHost } from "./host.ts";
+import { onNode } from "./nodes.ts";
 import { CACHE, NOWHERE } from "./pages.ts";
-import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_DONTNEED } from "./sys/abi.generated.ts";
+import { ENOMEM, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_DONTNEED } from "./sys/abi.generated.ts";
 import { DataFile } from "./sys/disk.ts";
 import { closeFd, fallocate, Mapping, madvise, memfdCreate } from "./sys/memory.ts";
 import { markersIn, writtenIn } from "./sys/pagemap.ts";
@@ -111,17 +112,39 @@ export class CachedFile {
   }
 
   #load(page: PageIndex, count: PageCount, address: number): number {
-    if (this.#source !== null) return readPages(this.#source, this.#sourceFirst + page, count, address);
+    const source = this.#source;
+    if (source !== null)
+      return this.#onNodes(page, count, (from, run) =>
+        readPages(source, this.#sourceFirst + from, run, address + (from - page) * PAGE_BYTES),
+      );
     const slot = this.#slots[page] ?? 0;
     if (slot === 0) {
       // Fresh zeros: the kernel makes them when the memfd gets its pages.
-      return fallocate(this.fd, 0, page * PAGE_BYTES, count * PAGE_BYTES);
+      return this.#onNodes(page, count, (from, run) =>
+        fallocate(this.fd, 0, from * PAGE_BYTES, run * PAGE_BYTES),
+      );
     }
-    const got = this.host.swap.load(slot - 1, count, address);
+    const got = this.#onNodes(page, count, (from, run) =>
+      this.host.swap.load(slot - 1 + (from - page), run, address + (from - page) * PAGE_BYTES),
+    );
     if (got < 0) return got;
     for (let k = 0; k < count; k++) {
       this.host.swap.release(slot - 1 + k);
       this.#slots[page + k] = 0;
+    }
+    return got;
+  }
+
+  /** Does something that makes pages of the memfd, on the nodes where they should be. The last answer; < 0 ends it. */
+  #onNodes(page: PageIndex, count: PageCount, make: (from: PageIndex, run: PageCount) => number): number {
+    let got = 0;
+    for (let done = 0; done < count && got >= 0; ) {
+      const from = page + done;
+      const choice = this.host.nodesAt(this.#shownAt + from, count - done, true);
+      if (choice?.full === true) return -ENOMEM;
+      const run = choice?.count ?? count - done;
+      got = choice?.told === true ? make(from, run) : onNode(choice, () => make(from, run));
+      done += run;
     }
     return got;
   }

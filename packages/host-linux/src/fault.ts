@@ -85,11 +85,8 @@ export function hostFault(
 
 /** A device has the page: it comes home, and for a CPU's touch those around it that the same device's driver lets go. */
 function bringHome(host: LinuxHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
-  const errno = host.core.bringHome(space, page, cause);
-  if (errno !== OK || cause !== CAUSE.cpuFault) return errno;
-  const { first, end } = host.windowIn(region, page);
-  if (end - first > 1) host.core.migrate({ space, first, count: end - first, to: null, cause });
-  return OK;
+  const around = cause === CAUSE.cpuFault ? host.windowIn(region, page) : null;
+  return host.core.bringHome(space, page, cause, around);
 }
 
 function populate(
@@ -206,7 +203,8 @@ function bringIn(host: LinuxHost, first: PageIndex, count: PageCount, cause: Cau
       ? host.pages.fill(first, frames, 0, count, host.buffer.address, writable)
       : 0;
   host.answered = done > 0;
-  if (done < count) host.pages.store(frames, done, count - done, host.buffer.address + done * PAGE_BYTES);
+  if (done < count)
+    host.pages.store(first + done, frames, done, count - done, host.buffer.address + done * PAGE_BYTES);
 }
 
 /** Brings pages back from disk: the page that was touched, and those of the window that follow it on the disk too. */

@@ -28,6 +28,7 @@ import type { Around } from "./around.ts";
 import { DeviceBacking } from "./backing.ts";
 import type { CachedFile } from "./cached-file.ts";
 import { hostFault } from "./fault.ts";
+import { type NodeChoice, type NodePlacer, newChoice } from "./nodes.ts";
 import { Owners } from "./owners.ts";
 import { type AddressBook, IN_WINDOW, Pages } from "./pages.ts";
 import { Reclaim } from "./reclaim.ts";
@@ -162,6 +163,9 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   stopped: Nanoseconds = 0;
   /** Touches wait for pages that devices have for themselves. */
   anyWaiting = false;
+  /** Knows on which nodes pages should be; null: nobody has said so. */
+  placer: NodePlacer | null = null;
+  readonly #choice: NodeChoice = newChoice();
   /** So many of the next allocations fail, as if no memory were left; for tests. */
   refuseAllocations = 0;
   /** What was brought in was put where it was touched, and who waited there is awake. */
@@ -456,6 +460,25 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   open(page: PageIndex, count: PageCount): (() => void) | null {
     const owner = this.owners.at(page);
     return owner instanceof LinuxRegion ? owner.open(page, count) : null;
+  }
+
+  nodesAt(page: PageIndex, count: PageCount, here: boolean): NodeChoice | null {
+    if (this.placer === null) return null;
+    const owner = this.owners.at(page);
+    if (!(owner instanceof DeviceWindow)) return this.#choose(this.placer, page, count, here);
+    // What the kernel was told is of the program's addresses.
+    return this.#choose(this.placer, owner.first + (page - owner.base), count, false);
+  }
+
+  nodesOf(frame: FrameNumber): NodeChoice | null {
+    if (this.placer === null) return null;
+    const table = this.core.memories.tableOf(frame);
+    return this.#choose(this.placer, table.pageOf(frame - table.base), 1, false);
+  }
+
+  #choose(placer: NodePlacer, page: PageIndex, count: PageCount, here: boolean): NodeChoice | null {
+    const choice = this.#choice;
+    return placer.choose(page, count, here, choice) ? choice : null;
   }
 
   busy(): void {

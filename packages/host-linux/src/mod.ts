@@ -4,6 +4,7 @@ export { Around } from "./around.ts";
 export { DeviceBacking } from "./backing.ts";
 export { type HostStatistics, LinuxHost, type LinuxHostOptions, type Trace } from "./host.ts";
 export { KernelLoop, type LoopService } from "./loop.ts";
+export type { NodeChoice, NodePlacer } from "./nodes.ts";
 export { Owners } from "./owners.ts";
 export { Placement, type PlacementOptions } from "./placement.ts";
 export { CarefulAccess, programDiscard, programFence, programMove, programUnmap } from "./program.ts";

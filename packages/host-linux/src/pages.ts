@@ -8,6 +8,7 @@ import {
   type PageIndex,
 } from "@hms/hmm";
 import { HmsError } from "@hms/topology";
+import { type NodeChoice, onNode } from "./nodes.ts";
 import { Nursery } from "./nursery.ts";
 import { Owners } from "./owners.ts";
 import { Slots } from "./slots.ts";
@@ -77,6 +78,14 @@ export interface AddressBook {
    * writable anyway. Nothing can be written meanwhile: the pages are write-protected, and faults wait for us.
    */
   open(page: PageIndex, count: PageCount): (() => void) | null;
+  /**
+   * On which node of the machine pages that are made for addresses from `page` on, at most `count`, should be; null:
+   * nobody has said so. `here`: they are made at those addresses, where the kernel may do it by itself. Good until the
+   * next call.
+   */
+  nodesAt(page: PageIndex, count: PageCount, here: boolean): NodeChoice | null;
+  /** The same for a page that a frame is, wherever that is. */
+  nodesOf(frame: FrameNumber): NodeChoice | null;
   /** The kernel says that the address space is changing: reads what it has to tell. */
   busy(): void;
 }
@@ -309,7 +318,10 @@ export class Pages implements Disposable {
       done = this.#into(first, () => this.#move(uffd, first, slot, count));
       if (done > 0) this.slots.give(slot, done);
     } else {
-      done = this.#into(first, () => this.#copy(uffd, first, slot * PAGE_BYTES, count, UFFDIO_COPY_MODE_WP));
+      const choice = this.#book.nodesAt(first, count, true);
+      const run = choice?.count ?? count;
+      const copy = (): PageCount => this.#copy(uffd, first, slot * PAGE_BYTES, run, UFFDIO_COPY_MODE_WP);
+      done = this.#into(first, () => (choice?.told === true ? copy() : onNode(choice, copy)));
       if (done > 0) this.slots.drop(slot, done);
     }
     this.#mark(first, frames, from, done, writable);
@@ -321,18 +333,27 @@ export class Pages implements Disposable {
     first: PageIndex,
     frames: Uint32Array,
     from: number,
-    count: PageCount,
+    wanted: PageCount,
     writable: boolean,
   ): PageCount {
+    const choice = this.#book.nodesAt(first, wanted, true);
+    const count = choice?.count ?? wanted;
+    if (choice?.full === true) {
+      this.errno = ENOMEM;
+      return 0;
+    }
     let done = 0;
-    if (writable && count === HUGE_PAGES && first % HUGE_PAGES === 0) {
-      const block = this.nursery.take();
+    // Pages that take turns on nodes are small ones.
+    const whole = choice === null || choice.node >= 0 || !choice.told;
+    if (writable && whole && count === HUGE_PAGES && first % HUGE_PAGES === 0) {
+      const block = onNode(choice, () => this.nursery.take());
       if (block >= 0) done = this.#into(first, () => this.#move(uffd, first, block, count));
       if (done > 0) this.counters.hugeZeroed++;
     }
     if (done === 0) {
       const mode = writable ? 0 : UFFDIO_COPY_MODE_WP;
-      done = this.#into(first, () => this.#copy(uffd, first, this.nursery.zeros, count, mode));
+      const copy = (): PageCount => this.#copy(uffd, first, this.nursery.zeros, count, mode);
+      done = this.#into(first, () => (choice?.told === true ? copy() : onNode(choice, copy)));
     }
     this.counters.zeroed += done;
     this.#mark(first, frames, from, done, writable);
@@ -355,22 +376,29 @@ export class Pages implements Disposable {
   ): PageCount {
     const uffd = this.#book.uffdAt(first);
     const mode = writable ? 0 : UFFDIO_COPY_MODE_WP;
-    const done = this.#into(first, () => this.#copy(uffd, first, source, count, mode));
+    let done = 0;
+    while (done < count) {
+      const page = first + done;
+      const choice = this.#book.nodesAt(page, count - done, true);
+      const run = choice?.count ?? count - done;
+      const copy = (): PageCount => this.#copy(uffd, page, source + (page - first) * PAGE_BYTES, run, mode);
+      const copied = this.#into(page, () => (choice?.told === true ? copy() : onNode(choice, copy)));
+      done += copied;
+      if (copied < run) break;
+    }
     this.#mark(first, frames, from, done, writable);
     return done;
   }
 
-  /** Puts bytes of the kernel thread's own memory into slots, for frames that have none yet. */
-  store(frames: Uint32Array, from: number, count: PageCount, source: number): void {
+  /** Puts bytes of the kernel thread's own memory into slots, for frames of pages `first`… that have none yet. */
+  store(first: PageIndex, frames: Uint32Array, from: number, count: PageCount, source: number): void {
     const slot = this.#takeSlots(count);
     for (let done = 0; done < count; ) {
-      const copied = this.#copy(
-        this.#hidden,
-        slot + done,
-        source + done * PAGE_BYTES,
-        count - done,
-        UFFDIO_COPY_MODE_DONTWAKE,
-      );
+      const choice = this.#book.nodesAt(first + done, count - done, false);
+      const to = slot + done;
+      const at = source + done * PAGE_BYTES;
+      const run = choice?.count ?? count - done;
+      const copied = onNode(choice, () => this.#copy(this.#hidden, to, at, run, UFFDIO_COPY_MODE_DONTWAKE));
       if (copied === 0) throw outOfMemory(this.errno);
       for (let k = done; k < done + copied; k++) this.set(frames[from + k] ?? 0, SLOT, slot + k);
       done += copied;
@@ -474,7 +502,9 @@ export class Pages implements Disposable {
   /** Zeros become a page in a slot. */
   #materialize(frame: FrameNumber): void {
     const slot = this.#takeSlots(1);
-    if (this.#copy(this.#hidden, slot, this.nursery.zeros, 1, UFFDIO_COPY_MODE_DONTWAKE) === 1) {
+    const { zeros } = this.nursery;
+    const choice = this.#book.nodesOf(frame);
+    if (onNode(choice, () => this.#copy(this.#hidden, slot, zeros, 1, UFFDIO_COPY_MODE_DONTWAKE)) === 1) {
       this.set(frame, SLOT, slot);
       return;
     }
