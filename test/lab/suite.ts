@@ -1,0 +1,183 @@
+// The tests that run in guests of the lab, and what came of them.
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { boot, CODE_DIED, CODE_TIME, type GuestEnd, lacking } from "./guest.ts";
+import { type LabMachine, MACHINES } from "./machine.ts";
+import { type Lab, REPOSITORY } from "./setup.ts";
+
+/** A test file, and the machines that it runs on. */
+export interface GuestTest {
+  /** From the root of the repository. */
+  readonly file: string;
+  readonly machines: readonly string[];
+}
+
+/** What a run came to. */
+export interface LabResult {
+  readonly passed: number;
+  readonly failed: number;
+  /** Machines that this lab cannot be, with the reason. */
+  readonly skipped: readonly string[];
+}
+
+export interface LabOptions {
+  readonly tests: readonly GuestTest[];
+  /** Instead of tests: a line of shell, on these machines. */
+  readonly shell?: string;
+  readonly machines?: readonly string[];
+  /** Seconds that one file, or the line of shell, may take. */
+  readonly limitS: number;
+  readonly say: (line: string) => void;
+  readonly onOutput: (text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** One file of tests may take so long in a guest. */
+export const FILE_LIMIT_S = 240;
+/** A guest may take so long to boot and to end. */
+const BOOT_LIMIT_S = 60;
+
+/** The test files whose path contains one of the words (all without words). Unknown names of machines throw. */
+export function guestTests(words: readonly string[], only: readonly string[] | null): GuestTest[] {
+  for (const name of only ?? []) machineOf(name);
+  const files = globSync("test/lab/guest/*.test.ts", { cwd: REPOSITORY }).sort();
+  const tests: GuestTest[] = [];
+  for (const file of files) {
+    if (words.length > 0 && !words.some((word) => file.includes(word))) continue;
+    const head = /^\/\/ lab: (.*)$/m.exec(readFileSync(join(REPOSITORY, file), "utf8"));
+    const wanted = (head?.[1] ?? "hmat").split(",").map((name) => machineOf(name.trim()).name);
+    const machines = wanted.filter((name) => only === null || only.includes(name));
+    if (machines.length > 0) tests.push({ file, machines });
+  }
+  return tests;
+}
+
+function machineOf(name: string): LabMachine {
+  const machine = MACHINES.get(name);
+  if (machine === undefined)
+    throw new Error(`there is no machine "${name}" in the lab: ${[...MACHINES.keys()].join(", ")}`);
+  return machine;
+}
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+const MARK = "lab-file";
+
+/** Runs the tests, machine by machine. A guest that dies takes one file with it; the rest goes on in a new one. */
+export async function runLab(lab: Lab, options: LabOptions): Promise<LabResult> {
+  const { tests, shell, say } = options;
+  const skipped: string[] = [];
+  let passed = 0;
+  let failed = 0;
+  for (const machine of MACHINES.values()) {
+    if (options.signal?.aborted ?? false) break;
+    let files = tests.filter(({ machines }) => machines.includes(machine.name)).map(({ file }) => file);
+    if (shell === undefined ? files.length === 0 : options.machines?.includes(machine.name) !== true)
+      continue;
+    const reason = lacking(lab, machine);
+    if (reason !== null) {
+      say(`skipped: ${reason}`);
+      skipped.push(reason);
+      continue;
+    }
+    if (shell !== undefined) {
+      const { code } = await bootSaying(lab, machine, options, shell, BOOT_LIMIT_S + options.limitS);
+      if (code === 0) passed++;
+      else failed++;
+      continue;
+    }
+    while (files.length > 0 && !(options.signal?.aborted ?? false)) {
+      const results = await runFiles(lab, machine, files, options);
+      for (const [file, code] of results) {
+        if (code === 0) passed++;
+        else failed++;
+        say(`${code === 0 ? "passed" : `FAILED (${describe(code)})`}  ${file} on ${machine.name}`);
+      }
+      files = files.filter((file) => !results.has(file));
+    }
+  }
+  const aborted = options.signal?.aborted ?? false;
+  if (aborted) failed++;
+  say(`${passed} passed, ${failed} failed${aborted ? " (interrupted)" : ""}`);
+  return { passed, failed, skipped };
+}
+
+function describe(code: number): string {
+  if (code === CODE_TIME || code === 137) return "time ran out";
+  return code === CODE_DIED ? "the guest died" : `exit code ${code}`;
+}
+
+/** Runs files in one guest; those after one that brought it down have no result. */
+async function runFiles(
+  lab: Lab,
+  machine: LabMachine,
+  files: readonly string[],
+  options: LabOptions,
+): Promise<Map<string, number>> {
+  const node = quoted(process.execPath);
+  const lines = files.map((file, index) => {
+    const test = `timeout -k 5 ${options.limitS} ${node} --test-reporter=spec ${quoted(file)}`;
+    return `echo "${MARK} ${index} starts"; ${test}; echo "${MARK} ${index} code $?"`;
+  });
+  const results = new Map<string, number>();
+  let running: string | null = null;
+  const line = lineSplitter((text) => {
+    const mark = new RegExp(`^${MARK} (\\d+) (starts|code (\\d+))$`).exec(text);
+    const file = mark === null ? undefined : files[Number(mark[1])];
+    if (mark === null || file === undefined) return options.onOutput(`${text}\n`);
+    if (mark[2] === "starts") {
+      running = file;
+      options.onOutput(`── ${file} on ${machine.name}\n`);
+    } else {
+      running = null;
+      results.set(file, Number(mark[3]));
+    }
+  });
+  const limitS = BOOT_LIMIT_S + options.limitS * files.length;
+  const end = await bootSaying(lab, machine, { ...options, onOutput: line.push }, lines.join("\n"), limitS);
+  line.end();
+  const lost = running ?? (results.size === 0 ? files[0] : undefined);
+  if (lost !== undefined) results.set(lost, end.code === 0 ? CODE_DIED : end.code);
+  return results;
+}
+
+async function bootSaying(
+  lab: Lab,
+  machine: LabMachine,
+  options: LabOptions,
+  script: string,
+  limitS: number,
+): Promise<GuestEnd> {
+  const payload = [
+    `cd ${quoted(REPOSITORY)} || exit 203`,
+    `export HMS_LAB=${machine.name} HMS_LAB_MODULE=${quoted(lab.module)}`,
+    script,
+    "",
+  ].join("\n");
+  const { onOutput, signal } = options;
+  const limitMs = limitS * 1000;
+  const end = await boot(lab, {
+    machine,
+    payload,
+    limitMs,
+    onOutput,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  if (end.console !== "") options.onOutput(`the guest's console:\n${end.console}\n`);
+  options.say(`${machine.name} ended after ${end.seconds.toFixed(0)} s`);
+  return end;
+}
+
+/** Whole lines of text that comes in pieces. */
+function lineSplitter(each: (line: string) => void): { push(text: string): void; end(): void } {
+  let rest = "";
+  return {
+    push(text) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) each(line);
+    },
+    end() {
+      if (rest !== "") each(rest);
+    },
+  };
+}
