@@ -1,0 +1,20 @@
+// Placement: what a request means on a machine, what became of it, and the policies of a space's ranges.
+// docs/concepts/placement.md says how they play together.
+export { decide } from "./decide.ts";
+export type { DecidedRefusal, DecidedTarget, Decision } from "./decision.ts";
+export { type KernelFacts, type Limits, limitsFrom, NO_LIMITS } from "./limits.ts";
+export {
+  type PagesAt,
+  PlacementError,
+  type PlacementReport,
+  type RefusedBy,
+  ReportBuilder,
+} from "./report.ts";
+export {
+  MODES,
+  type Mode,
+  type PlacementRequest,
+  PREFERENCES,
+  type Prefer,
+  parseRequest,
+} from "./request.ts";
