@@ -32,6 +32,7 @@ const MORE: ReadonlyMap<number, string> = new Map([
   [abi.EISDIR, "EISDIR"],
   [abi.ENFILE, "ENFILE"],
   [abi.EMFILE, "EMFILE"],
+  [abi.ENOTTY, "ENOTTY"],
   [abi.EROFS, "EROFS"],
   [abi.EDQUOT, "EDQUOT"],
   [abi.EHWPOISON, "EHWPOISON"],

@@ -23,18 +23,23 @@ export interface ScanQuery {
   readonly protect?: boolean;
 }
 
-/** Looks into the page table of this process, by PAGEMAP_SCAN (Linux 6.7): results stay until the next scan. */
+/** Looks into the page table of a process, by PAGEMAP_SCAN (Linux 6.7): results stay until the next scan. */
 export class PageScan implements Disposable {
   readonly regionsMax: number;
   #fd: number;
   readonly #scratch: Scratch;
   readonly #results: Scratch;
+  #walkEnd: Address = 0;
 
-  /** Throws `NO_PAGEMAP`, `OUT_OF_MEMORY`. */
-  constructor(regionsMax: number = SCAN_REGIONS) {
+  /**
+   * Throws `NO_PAGEMAP`, `OUT_OF_MEMORY`.
+   *
+   * @param path the page map of another process, `/proc/PID/pagemap`
+   */
+  constructor(regionsMax: number = SCAN_REGIONS, path = "/proc/self/pagemap") {
     this.regionsMax = regionsMax;
-    const fd = open("/proc/self/pagemap", abi.O_RDONLY | abi.O_CLOEXEC, 0);
-    const what = "Opening /proc/self/pagemap failed";
+    const fd = open(path, abi.O_RDONLY | abi.O_CLOEXEC, 0);
+    const what = `Opening ${path} failed`;
     this.#fd = orThrow(
       fd === -1 ? failed() : fd,
       "NO_PAGEMAP",
@@ -65,12 +70,19 @@ export class PageScan implements Disposable {
     scratch.put(pmScanArg.category_anyof_mask, query.anyOf ?? 0);
     scratch.put(pmScanArg.return_mask, query.returned);
     const found = ioctl(this.#fd, abi.PAGEMAP_SCAN, scratch.address);
-    return found >= 0 ? found : failed();
+    if (found < 0) return failed();
+    // The kernel gathers 512 ranges at a time, and of a walk that then comes to its end it may leave the place where it
+    // last began anew: what it found after that would be found twice.
+    this.#walkEnd =
+      found < this.regionsMax
+        ? address + bytes
+        : Math.max(scratch.get(pmScanArg.walk_end), this.end(found - 1));
+    return found;
   }
 
   /** The byte after the last that the last scan looked at. */
   get walkEnd(): Address {
-    return this.#scratch.get(pmScanArg.walk_end);
+    return this.#walkEnd;
   }
 
   /** First byte of a range found. */
