@@ -74,7 +74,7 @@ export const constants: readonly string[] = [
   ...prefixed("PROT_", "NONE READ WRITE EXEC"),
   ...prefixed(
     "MAP_",
-    "SHARED PRIVATE FIXED FIXED_NOREPLACE ANONYMOUS NORESERVE POPULATE HUGETLB HUGE_SHIFT GROWSDOWN STACK",
+    "SHARED SHARED_VALIDATE SYNC PRIVATE FIXED FIXED_NOREPLACE ANONYMOUS NORESERVE POPULATE HUGETLB HUGE_SHIFT GROWSDOWN STACK",
   ),
   ...prefixed("MREMAP_", "MAYMOVE FIXED DONTUNMAP"),
   ...prefixed(
@@ -96,10 +96,12 @@ export const constants: readonly string[] = [
   "SO_PEERCRED",
   "PR_SET_VMA",
   "PR_SET_VMA_ANON_NAME",
+  "PR_SET_PDEATHSIG",
   "PRIO_PROCESS",
   ...prefixed(
     "__NR_",
-    `userfaultfd memfd_create gettid mbind set_mempolicy get_mempolicy set_mempolicy_home_node move_pages
+    `openat close pread64 pwrite64 ioctl mmap munmap mprotect mremap madvise futex prctl kill wait4 exit_group
+     userfaultfd memfd_create gettid mbind set_mempolicy get_mempolicy set_mempolicy_home_node move_pages
      migrate_pages eventfd2 sched_setaffinity sched_getaffinity setpriority getpriority`,
   ),
   ...prefixed("MPOL_F_", "STATIC_NODES RELATIVE_NODES NUMA_BALANCING NODE ADDR MEMS_ALLOWED"),
