@@ -18,3 +18,4 @@ export {
   type Prefer,
   parseRequest,
 } from "./request.ts";
+export { type PageRange, type PolicyRange, PolicyStore } from "./store/policy-store.ts";
