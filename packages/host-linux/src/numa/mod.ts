@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { errnoName, errnoText } from "../sys/errno.ts";
 export * from "../sys/numa.ts";
 export {
   type KernelLimits,
@@ -13,3 +14,14 @@ export {
   readLimits,
   roomOf,
 } from "./limits.ts";
+export {
+  BATCH_BYTES,
+  BATCH_PAGES,
+  GONE,
+  HELD,
+  type Hindrance,
+  MOVED,
+  ProcessPages,
+  STAY,
+} from "./pages.ts";
+export { hasSysNice, resetIgnoredSignals, underSeccomp } from "./rights.ts";

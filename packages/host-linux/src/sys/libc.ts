@@ -36,9 +36,7 @@ export const syscall6: (
   d: number,
   e: number,
   f: number,
-) => number = library.func(
-  "int64_t syscall(int64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t)",
-);
+) => number = library.func("int64_t syscall(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)");
 export const ioctl: (fd: number, request: number, argument: Address) => number = library.func(
   "int ioctl(int, uint64_t, uint64_t)",
 );
@@ -132,6 +130,10 @@ export const schedGetaffinity: (thread: number, bytes: ByteCount, mask: Address)
 export const schedGetcpu: () => number = library.func("int sched_getcpu()");
 export const setpriority: (which: number, who: number, nice: number) => number = library.func(
   "int setpriority(int, int, int)",
+);
+/** Answers the handler before, or -1. */
+export const signal: (number: number, handler: Address) => number = library.func(
+  "int64_t signal(int, uint64_t)",
 );
 export const pthreadSelf: () => Address = library.func("uint64_t pthread_self()");
 /** Ends the whole process at once, from any of its threads: nothing is flushed, no handler runs. */
