@@ -1,5 +1,7 @@
 import { discoverTree } from "./discover-tree.ts";
+import { measuredFiles } from "./measured/places.ts";
 import type { Machine } from "./model/machine.ts";
+import type { Source } from "./sources/source.ts";
 import { LiveTree } from "./tree/live.ts";
 import type { FileTree } from "./tree/tree.ts";
 
@@ -8,8 +10,15 @@ export function discoverLive(): Machine {
   return discoverTree(new LiveTree(), { kind: "live", path: null });
 }
 
-/** Bounds on what `discover` opens. */
+/** Bounds on what `discover` opens, and what it reads besides. */
 export interface DiscoverOptions {
+  /**
+   * What `hms measure` found out about the machine that is read: a file's path, or true for what is kept on this
+   * machine (`$XDG_DATA_HOME/hms/measured.json`, `/var/lib/hms/measured.json`) when this machine is read. A file that is
+   * named has to be of the machine that is read; of those that are kept, what is of another machine is left out, with a
+   * warning. Default: none.
+   */
+  readonly measured?: string | true;
   /** Bytes that an archive may unpack to, at most; 512 MiB unless given. */
   readonly archiveBytesMax?: number;
   /** Members of an archive, at most; 1,000,000 unless given. */
@@ -30,7 +39,7 @@ export interface DiscoverOptions {
  *
  * Errors: `INPUT_NOT_FOUND` (ENOENT), `INPUT_UNREADABLE` (EACCES, EIO), `INPUT_NOT_UNDERSTOOD`, `INPUT_NO_CAPTURE`,
  * `INPUT_AMBIGUOUS` (EINVAL), `INPUT_TOO_LARGE` (EFBIG), `ARCHIVE_UNSAFE` (EINVAL), `ARCHIVE_DAMAGED` (EIO), and
- * those of the formats.
+ * those of the formats; `MEASURED_INVALID`, `MEASURED_OTHER_MACHINE`, `MEASURED_NOT_APPLICABLE` (EINVAL).
  *
  * @example
  * ```ts
@@ -40,12 +49,27 @@ export interface DiscoverOptions {
  * ```
  */
 export async function discover(source?: string | FileTree, options: DiscoverOptions = {}): Promise<Machine> {
-  if (source === undefined) return discoverLive();
+  const live = source === undefined || (typeof source !== "string" && source.live);
+  const { measured } = options;
+  const required = typeof measured === "string";
+  const paths = required ? [measured] : measured === true && live ? measuredFiles() : [];
+  if (paths.length === 0) return read(source, options, []);
+  const { withMeasured } = await import("./measured/open.ts");
+  return withMeasured({ paths, required }, (from) => read(source, options, [from]));
+}
+
+async function read(
+  source: string | FileTree | undefined,
+  options: DiscoverOptions,
+  more: readonly Source[],
+): Promise<Machine> {
+  if (source === undefined) return discoverTree(new LiveTree(), { kind: "live", path: null }, more);
   if (typeof source !== "string")
     return discoverTree(
       source,
       source.live ? { kind: "live", path: null } : { kind: "capture", path: source.label },
+      more,
     );
   const { openInput } = await import("./open.ts");
-  return openInput(source, options);
+  return openInput(source, options, more);
 }

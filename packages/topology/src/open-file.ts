@@ -5,6 +5,7 @@ import { discoverTree } from "./discover-tree.ts";
 import { HmsError } from "./model/error.ts";
 import type { Machine } from "./model/machine.ts";
 import { KNOWN, unreadable } from "./open-errors.ts";
+import type { Source } from "./sources/source.ts";
 import {
   ARCHIVE_BYTES_MAX,
   ARCHIVE_ENTRIES_MAX,
@@ -31,25 +32,41 @@ export const DOCUMENT_BYTES_MAX: number = 64 * 1024 * 1024;
 const HEAD_BYTES = 512;
 
 /** Opens a file of any of the known sorts, told by its content. */
-export async function openFile(source: string, options: DiscoverOptions): Promise<Machine> {
-  return openStream(createReadStream(source), source, options);
+export async function openFile(
+  source: string,
+  options: DiscoverOptions,
+  more: readonly Source[],
+): Promise<Machine> {
+  return openStream(createReadStream(source), source, options, more);
 }
 
 /** Opens what comes in. */
-export async function openStream(chunks: Chunks, source: string, options: DiscoverOptions): Promise<Machine> {
-  const bounds: ArchiveBounds = {
+export async function openStream(
+  chunks: Chunks,
+  source: string,
+  options: DiscoverOptions,
+  more: readonly Source[],
+): Promise<Machine> {
+  const archive: Archive = {
+    more,
     bytesMax: options.archiveBytesMax ?? ARCHIVE_BYTES_MAX,
     entriesMax: options.archiveEntriesMax ?? ARCHIVE_ENTRIES_MAX,
   };
   try {
     const packed = await peek(chunks);
     const compression = compressionOf(packed.head);
-    if (compression !== undefined) return await openPacked(packed, compression, source, bounds);
-    if (isTar(packed.head)) return await openTar(packed.chunks, source, bounds);
+    if (compression !== undefined) return await openPacked(packed, compression, source, archive);
+    if (isTar(packed.head)) return await openTar(packed.chunks, source, archive);
     return await openDocument(packed.chunks, source);
   } catch (error) {
     throw HmsError.is(error) || !("syscall" in (error as object)) ? error : unreadable(source, error);
   }
+}
+
+/** How archives are read. */
+interface Archive extends ArchiveBounds {
+  /** Sources for a machine's own files. */
+  readonly more: readonly Source[];
 }
 
 /** A compressed file: it has to be a tar archive. */
@@ -57,13 +74,13 @@ async function openPacked(
   packed: Peeked,
   compression: Compression,
   source: string,
-  bounds: ArchiveBounds,
+  archive: Archive,
 ): Promise<Machine> {
   const refuse = (): HmsError =>
-    tooLarge(source, bounds.bytesMax, "ARCHIVE_BYTES_MAX", "unpack it and give the folder");
+    tooLarge(source, archive.bytesMax, "ARCHIVE_BYTES_MAX", "unpack it and give the folder");
   let content: Peeked;
   try {
-    content = await peek(unpack(bounded(packed.chunks, bounds.bytesMax, refuse), compression));
+    content = await peek(unpack(bounded(packed.chunks, archive.bytesMax, refuse), compression));
   } catch (error) {
     if (HmsError.is(error)) throw error;
     throw new HmsError(
@@ -72,7 +89,7 @@ async function openPacked(
       `Open ${source}: it cannot be unpacked as ${compression} (${(error as Error).message}); make the archive again.`,
     );
   }
-  if (isTar(content.head)) return openTar(content.chunks, source, bounds);
+  if (isTar(content.head)) return openTar(content.chunks, source, archive);
   throw new HmsError(
     "INPUT_NOT_UNDERSTOOD",
     "EINVAL",
@@ -80,11 +97,12 @@ async function openPacked(
   );
 }
 
-async function openTar(chunks: Chunks, source: string, bounds: ArchiveBounds): Promise<Machine> {
-  const { store, warnings } = await readTar(chunks, source, bounds);
+async function openTar(chunks: Chunks, source: string, archive: Archive): Promise<Machine> {
+  const { store, warnings } = await readTar(chunks, source, archive);
   const place: CapturePlace = locateCapture(store, source);
   const seen = place.from === "" && place.at === "" ? store : new ViewStore(store, place);
-  return discoverTree(new LinkedTree(seen, { label: source, warnings }), { kind: "capture", path: source });
+  const tree = new LinkedTree(seen, { label: source, warnings });
+  return discoverTree(tree, { kind: "capture", path: source }, archive.more);
 }
 
 /** Text of a format that the first character tells apart. */

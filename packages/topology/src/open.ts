@@ -5,6 +5,7 @@ import { discoverTree } from "./discover-tree.ts";
 import { HmsError } from "./model/error.ts";
 import type { Machine } from "./model/machine.ts";
 import { KNOWN, unreadable } from "./open-errors.ts";
+import type { Source } from "./sources/source.ts";
 import { DiskStore, FolderTree } from "./tree/folder.ts";
 import { LinkedTree } from "./tree/linked.ts";
 import { locateCapture } from "./tree/locate.ts";
@@ -16,18 +17,24 @@ const STANDARD_INPUT = "-";
 /**
  * Opens what a person names as input: a file or folder first, then a machine that ships with hms, then a short
  * spec. What a file is is told by its content, not by its name.
+ *
+ * @param more sources for a machine's own files
  */
-export async function openInput(source: string, options: DiscoverOptions): Promise<Machine> {
+export async function openInput(
+  source: string,
+  options: DiscoverOptions,
+  more: readonly Source[] = [],
+): Promise<Machine> {
   if (source === STANDARD_INPUT) {
     const { openStream } = await import("./open-file.ts");
-    return openStream(process.stdin, "standard input", options);
+    return openStream(process.stdin, "standard input", options, more);
   }
   switch (kindOf(source)) {
     case "folder":
-      return openFolder(source);
+      return openFolder(source, more);
     case "file": {
       const { openFile } = await import("./open-file.ts");
-      return openFile(source, options);
+      return openFile(source, options, more);
     }
     case undefined:
       return openName(source);
@@ -46,7 +53,7 @@ function kindOf(source: string): "folder" | "file" | undefined {
   }
 }
 
-function openFolder(source: string): Machine {
+function openFolder(source: string, more: readonly Source[]): Machine {
   const store = new DiskStore(source);
   try {
     store.entries("");
@@ -58,7 +65,7 @@ function openFolder(source: string): Machine {
     place.at === ""
       ? new FolderTree(place.from === "" ? source : `${source}/${place.from}`, { label: source })
       : new LinkedTree(new ViewStore(store, place), { label: source });
-  return discoverTree(tree, { kind: "capture", path: source });
+  return discoverTree(tree, { kind: "capture", path: source }, more);
 }
 
 /** What is no file: a machine that ships with hms, or a spec given in one line. */

@@ -4,25 +4,45 @@ import type { Kind, Shape } from "./shape.ts";
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 type JsonObject = { readonly [name: string]: Json };
 
+/** What a document in JSON says of itself, and what it holds. */
+export interface DocumentKind {
+  readonly id: string;
+  readonly version: number;
+  readonly title: string;
+  readonly description: string;
+  readonly shape: Shape<never>;
+}
+
 /**
  * The JSON Schema (2020-12) of what writeJson writes; published as `schema/topology-1.schema.json`. Fields that it
  * does not name are allowed: a later hms may add some without a new version of the format.
  */
 export function topologySchema(): JsonObject {
-  const definitions: Record<string, JsonObject> = {};
-  const { kind } = MACHINE;
-  if (kind.is !== "object") throw new Error("a machine is an object");
-  const { properties, required } = objectSchema(kind.entries, definitions);
-  return {
-    $schema: "https://json-schema.org/draft/2020-12/schema",
-    $id: JSON_SCHEMA_ID,
+  return documentSchema({
+    id: JSON_SCHEMA_ID,
+    version: JSON_VERSION,
     title: "hms topology",
     description:
       "The memories of a machine, what reaches them, and what each costs, as `hms topo --format json` writes it.",
+    shape: MACHINE as unknown as Shape<never>,
+  });
+}
+
+/** The schema of any document that shapes describe. */
+export function documentSchema(of: DocumentKind): JsonObject {
+  const definitions: Record<string, JsonObject> = {};
+  const { kind } = of.shape;
+  if (kind.is !== "object") throw new Error("a document is an object");
+  const { properties, required } = objectSchema(kind.entries, definitions);
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    $id: of.id,
+    title: of.title,
+    description: of.description,
     type: "object",
     properties: {
-      schema: { const: JSON_SCHEMA_ID },
-      version: { const: JSON_VERSION, description: "Version of the format." },
+      schema: { const: of.id },
+      version: { const: of.version, description: "Version of the format." },
       ...properties,
     },
     required: ["schema", "version", ...required],

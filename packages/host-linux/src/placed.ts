@@ -1,0 +1,82 @@
+import { ENOSYS, MADV_DONTNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE } from "./sys/abi.generated.ts";
+import { addressOf, madvise } from "./sys/memory.ts";
+import { MPOL_DEFAULT, MPOL_PREFERRED, mbind, PageBatch } from "./sys/numa.ts";
+import { hugePagesIn } from "./sys/pagemap.ts";
+import { type Address, type ByteCount, HUGE_BYTES, PAGE_BYTES } from "./sys/units.ts";
+
+/** Pages that one question to the kernel is about. */
+const BATCH_PAGES = 4096;
+
+/** Where pages of a range are. */
+export interface PagesFound {
+  /** Pages by node. */
+  readonly byNode: ReadonlyMap<number, number>;
+  /** Pages that are not there, or of which the kernel did not say where they are. */
+  readonly unknown: number;
+}
+
+/**
+ * The pages of a buffer that the runtime made (that of a WebAssembly memory, which cannot be put over memory of one's
+ * own), placed on a node. The buffer must live as long, must not move, and must be mapped for itself, in whole pages.
+ */
+export class PlacedBuffer {
+  /** Offset in the buffer of the first byte that begins a huge page. */
+  readonly start: ByteCount;
+  /** Bytes from there on, in whole pages. */
+  readonly bytes: ByteCount;
+  readonly #address: Address;
+
+  constructor(buffer: ArrayBuffer) {
+    const address = addressOf(buffer);
+    this.start = Math.ceil(address / HUGE_BYTES) * HUGE_BYTES - address;
+    const bytes = Math.floor((buffer.byteLength - this.start) / PAGE_BYTES) * PAGE_BYTES;
+    if (bytes < PAGE_BYTES) throw new RangeError(`A buffer to be placed has 2 MiB and a page at least.`);
+    this.bytes = bytes;
+    this.#address = address + this.start;
+  }
+
+  /**
+   * Forgets what is in the pages, and lets those that are touched from now on come from a node (null: from wherever the
+   * kernel gives them), huge or small. 0 or a negative errno, as `mbind`; huge pages are no promise. The node is what the
+   * kernel tries first: a full one is not emptied for it, and nobody killed. `pagesFound` says what came of it.
+   */
+  place(node: number | null, huge: boolean): number {
+    madvise(this.#address, this.bytes, MADV_DONTNEED);
+    madvise(this.#address, this.bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    if (node !== null) return mbind(this.#address, this.bytes, MPOL_PREFERRED, [node], 0);
+    const done = mbind(this.#address, this.bytes, MPOL_DEFAULT, [], 0);
+    return done === -ENOSYS ? 0 : done;
+  }
+
+  /** Gives all pages back to the kernel, and their placement. */
+  release(): void {
+    this.place(null, false);
+  }
+
+  /** Where the first `bytes` bytes are, page by page, without touching them; or a negative errno. */
+  pagesFound(bytes: ByteCount): PagesFound | number {
+    const pages = Math.min(bytes, this.bytes) / PAGE_BYTES;
+    const byNode = new Map<number, number>();
+    let unknown = 0;
+    using batch = new PageBatch(BATCH_PAGES);
+    for (let first = 0; first < pages; first += BATCH_PAGES) {
+      const count = Math.min(BATCH_PAGES, pages - first);
+      for (let i = 0; i < count; i++) batch.put(i, this.#address + (first + i) * PAGE_BYTES);
+      const done = batch.query(0, count);
+      if (done < 0) return done;
+      for (let i = 0; i < count; i++) {
+        const node = batch.status[i] as number;
+        if (node < 0) unknown++;
+        else byNode.set(node, (byNode.get(node) ?? 0) + 1);
+      }
+    }
+    return { byNode, unknown };
+  }
+
+  /** The part of the first `bytes` bytes that is in huge pages, 0 to 1; null when the kernel does not say (before 6.7). */
+  hugePart(bytes: ByteCount): number | null {
+    const part = Math.min(bytes, this.bytes);
+    const pages = hugePagesIn(this.#address, part);
+    return pages < 0 ? null : (pages * PAGE_BYTES) / part;
+  }
+}
