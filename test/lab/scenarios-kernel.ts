@@ -1,10 +1,10 @@
 // In a guest: answers the scenarios of seeds FIRST to LAST from the kernel's own device, one JSON line each.
 import { writeSync } from "node:fs";
-import { kernelHost } from "./kernel-host.ts";
+import { kernelCaseHost } from "@hms/conform";
 import { answersOf, scenarioOf } from "./scenario.ts";
 
 const [first = 1, last = 1] = process.argv.slice(2).map(Number);
-const host = kernelHost();
+const host = await kernelCaseHost();
 for (let seed = first; seed <= last; seed++) {
   // The seed goes out before the scenario runs: a guest that dies names its last one.
   writeSync(1, `SEED ${seed}\n`);

@@ -1,4 +1,5 @@
-// Conformance: the case format, the runner, what a host must offer to run cases, and the simulated host as one.
+// Conformance: the case format, the runner, what a host must offer to run cases, and the hosts that do.
+export { kernelCaseHost } from "./kernel/open.ts";
 export { linuxCaseHost } from "./linux/open.ts";
 export { modelCaseHost } from "./model/host.ts";
 export { caseLine, suiteJson, summaryLine } from "./run/report.ts";

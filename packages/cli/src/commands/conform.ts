@@ -10,8 +10,8 @@ export const conform: Command = {
     {
       name: "host",
       value: "HOST",
-      choices: ["model", "linux"],
-      help: "what runs the cases: model (default), the simulated host with the test device; linux, this machine's own memory with the test device",
+      choices: ["model", "linux", "kernel"],
+      help: "what runs the cases: model (default), the simulated host with the test device; linux, this machine's own memory with the test device; kernel, the running kernel's own HMM test device (/dev/hmm_dmirrorN)",
     },
     { name: "json", help: "write the report as JSON" },
   ],
@@ -22,14 +22,20 @@ export const conform: Command = {
   examples: [
     ["hms conform test/cases", "every case of hms"],
     ["hms conform --host linux test/cases", "the same on real memory"],
+    ["hms conform --host kernel test/cases", "what a kernel with its own HMM test device answers"],
     ["hms conform --json test/cases/kernel > report.json", "for programs"],
   ],
   async run(options: Options, paths: readonly string[], console: Console): Promise<number> {
     if (paths.length === 0) throw new UsageError("PATH is missing: name a case file or a folder of them");
-    const { caseLine, linuxCaseHost, modelCaseHost, runSuite, suiteJson, summaryLine } = await import(
-      "@hms/conform"
-    );
-    const host = options.get("host") === "linux" ? await linuxCaseHost() : modelCaseHost();
+    const { caseLine, kernelCaseHost, linuxCaseHost, modelCaseHost, runSuite, suiteJson, summaryLine } =
+      await import("@hms/conform");
+    const named = options.get("host");
+    const host =
+      named === "kernel"
+        ? await kernelCaseHost()
+        : named === "linux"
+          ? await linuxCaseHost()
+          : modelCaseHost();
     const json = options.has("json");
     let shownAt = performance.now();
     const report = await runSuite(paths, host, {

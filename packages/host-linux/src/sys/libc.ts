@@ -154,6 +154,13 @@ function optional<T>(definition: string): T | null {
   }
 }
 
+const code = koffi.proto("int64_t machine_code(uint64_t)");
+
+/** Calls machine code: memory of ours that may be executed, and follows the C calling convention. */
+export function callCode(at: Address, argument: number): number {
+  return Number(koffi.call(BigInt(at), code, argument));
+}
+
 /**
  * A buffer over memory that is there already. It keeps nothing alive: whoever unmaps the memory detaches the buffer
  * first (`detach`).
