@@ -13,9 +13,19 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/pick.ts")).pick,
   },
   {
+    name: "measure",
+    summary: "Measure what each memory of this machine gives the CPUs of each node",
+    load: async () => (await import("./commands/measure.ts")).measure,
+  },
+  {
     name: "run",
     summary: "Run a program that uses hms, and report what its memory did",
     load: async () => (await import("./commands/run.ts")).run,
+  },
+  {
+    name: "ps",
+    summary: "Show where the memory of running programs is, and what of it would be better elsewhere",
+    load: async () => (await import("./commands/ps.ts")).ps,
   },
   {
     name: "conform",

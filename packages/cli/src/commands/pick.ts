@@ -1,6 +1,6 @@
 import { best, units } from "@hms/topology/lazy";
 import { type Command, type Console, EXIT_DONE, EXIT_FAILED, type Options, UsageError } from "../command.ts";
-import { INPUT_OPTION, openMachine, tellWarnings } from "../input.ts";
+import { INPUT_OPTION, MEASURED_OPTIONS, openMachine, tellWarnings } from "../input.ts";
 
 const ORDERS = ["bandwidth", "latency", "capacity"] as const;
 const FORMATS = ["text", "json"] as const;
@@ -22,6 +22,7 @@ export const pick: Command = {
     { name: "size", value: "SIZE", help: "room that each target must have, such as 8GiB (default: any)" },
     { name: "count", value: "N", help: "how many targets to list at most (default: all)" },
     INPUT_OPTION,
+    ...MEASURED_OPTIONS,
     { name: "format", value: "FORMAT", choices: FORMATS, help: "what to write: text (default), json" },
   ],
   notes: [

@@ -1,6 +1,6 @@
 import { FORMATS, type Format, saveMachine, write, writeMatrix } from "@hms/topology/lazy";
 import { type Command, type Console, EXIT_DONE, type Options, UsageError } from "../command.ts";
-import { INPUT_OPTION, type Machine, openMachine, tellWarnings } from "../input.ts";
+import { INPUT_OPTION, type Machine, MEASURED_OPTIONS, openMachine, tellWarnings } from "../input.ts";
 
 /** What the end of a name says of the format. */
 const ENDINGS: Readonly<Record<string, Format>> = {
@@ -19,6 +19,7 @@ export const topo: Command = {
   operands: [],
   options: [
     INPUT_OPTION,
+    ...MEASURED_OPTIONS,
     {
       name: "format",
       value: "FORMAT",
@@ -84,7 +85,9 @@ export const topo: Command = {
 function check(options: Options): void {
   const save = options.get("save");
   if (save !== undefined) {
-    const other = ["input", "format", "output", "matrix", "by"].find((name) => options.has(name));
+    const other = ["input", "measured", "no-measured", "format", "output", "matrix", "by"].find((name) =>
+      options.has(name),
+    );
     if (other !== undefined) throw new UsageError(`Option --save stands alone, but --${other} is given too`);
     if (!/\.(tar\.gz|tgz)$/.test(save))
       throw new UsageError(
