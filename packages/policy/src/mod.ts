@@ -3,6 +3,7 @@
 export { decide } from "./decide.ts";
 export type { DecidedRefusal, DecidedTarget, Decision } from "./decision.ts";
 export { type KernelFacts, type Limits, limitsFrom, NO_LIMITS } from "./limits.ts";
+export { dryRun, type PagePlan, planPages } from "./plan.ts";
 export {
   type PagesAt,
   PlacementError,
@@ -10,6 +11,7 @@ export {
   type RefusedBy,
   ReportBuilder,
 } from "./report.ts";
+export { renderReport } from "./report-text.ts";
 export {
   MODES,
   type Mode,
