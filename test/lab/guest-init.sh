@@ -26,6 +26,8 @@ while read -r path; do
   [ -e "/root$path" ] && continue
   mkdir -p "/root$path" && mount --bind "/host$path" "/root$path"
 done < /lab/paths
+# The guest's kernel is not the machine's: neither are its modules.
+mkdir -p /root/lib/modules && mount --bind "/host$(cat /lab/modules)" /root/lib/modules
 port=
 for one in /sys/class/virtio-ports/*; do [ "$(cat "$one/name")" = lab.out ] && port=/dev/${one##*/}; done
 ip link set lo up

@@ -49,6 +49,7 @@ export async function boot(lab: Lab, options: GuestOptions): Promise<GuestEnd> {
   try {
     writeFileSync(join(folder, "payload.sh"), payload);
     writeFileSync(join(folder, "paths"), [REPOSITORY, process.execPath, ""].join("\n"));
+    writeFileSync(join(folder, "modules"), lab.modules);
     writeFileSync(join(folder, "machine.json"), JSON.stringify(described(machine)));
     // QEMU goes when this process does, even by a signal that cannot be handled.
     const args = ["--pdeathsig", "KILL", qemu.command, ...qemu.arguments];

@@ -51,8 +51,8 @@ export interface Lab {
   /** The newest first. */
   readonly qemus: readonly Qemu[];
   readonly kernel: string;
-  /** The kernel's HMM test driver. */
-  readonly module: string;
+  /** What the guest sees as /lib/modules: the kernel's HMM test driver is there. */
+  readonly modules: string;
   readonly initrd: string;
 }
 
@@ -85,7 +85,7 @@ export function prepare({ install, say }: SetupOptions): Lab | string {
   writeFileSync(initrd, initramfs(busybox, readFileSync(join(import.meta.dirname, "guest-init.sh"), "utf8")));
   const qemus = findQemus(install, say);
   if (qemus.length === 0) return "QEMU does not start: qemu-system-x86_64 --version fails";
-  return { qemus, kernel: join(kernel, "vmlinux"), module: join(kernel, "test_hmm.ko"), initrd };
+  return { qemus, kernel: join(kernel, "vmlinux"), modules: join(kernel, "lib/modules"), initrd };
 }
 
 /** The path of a command, looked for where an administrator's are too. */

@@ -149,7 +149,7 @@ async function bootSaying(
 ): Promise<GuestEnd> {
   const payload = [
     `cd ${quoted(REPOSITORY)} || exit 203`,
-    `export HMS_LAB=${machine.name} HMS_LAB_MODULE=${quoted(lab.module)}`,
+    `export HMS_LAB=${machine.name}`,
     script,
     "",
   ].join("\n");
