@@ -10,7 +10,7 @@ const MIB = 2 ** 20;
 const NODES = {
   "sys/devices/system/node/possible": "0-4",
   "sys/devices/system/node/node0/meminfo":
-    "Node 0 MemTotal:  1048576 kB\nNode 0 MemFree:  524288 kB\nNode 0 HugePages_Total: 0\n",
+    "Node 0 MemTotal:  1048576 kB\nNode 0 MemFree:  524288 kB\nNode 0 Active(file):  2048 kB\nNode 0 Inactive(file): 1024 kB\nNode 0 HugePages_Total: 0\n",
   "sys/devices/system/node/node2/meminfo": "Node 2 MemTotal:  262144 kB\nNode 2 MemFree:  1024 kB\n",
   "sys/devices/system/node/node4/meminfo": "Node 4 MemTotal:  0 kB\nNode 4 MemFree:  0 kB\n",
   "proc/zoneinfo":
@@ -55,6 +55,7 @@ test("version 2: the group nearest the root that leaves a node out is the reason
     deepEqual(limits.nodes.get(0), {
       totalBytes: 1024 * MIB,
       freeBytes: 512 * MIB,
+      cacheBytes: 3 * MIB,
       reserveBytes: 256 * 4096,
     });
     equal(limits.withoutMemory.toList(), "1,3-4");

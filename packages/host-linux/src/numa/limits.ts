@@ -27,6 +27,8 @@ export interface MemoryLimit {
 export interface NodeMemory {
   readonly totalBytes: number;
   readonly freeBytes: number;
+  /** Pages of files that the kernel can give up for others. */
+  readonly cacheBytes: number;
   /** Free memory that the kernel keeps: what goes below it makes the kernel reclaim pages of others. */
   readonly reserveBytes: number;
 }
@@ -146,19 +148,24 @@ function cacheOf(folder: string, version: 1 | 2 | undefined): number {
   return of("inactive_file") + of("active_file");
 }
 
+/** What a node has free now, and could give up; null when it has no memory. */
+export function freeOfNode(node: number, root = "/"): Omit<NodeMemory, "reserveBytes"> | null {
+  const text = readText(join(root, `sys/devices/system/node/node${node}/meminfo`)) ?? "";
+  const of = (name: string): number => {
+    const at = text.indexOf(` ${name}:`);
+    return at < 0 ? 0 : Number.parseInt(text.slice(at + name.length + 2), 10) * KIB;
+  };
+  const totalBytes = of("MemTotal");
+  if (totalBytes === 0) return null;
+  return { totalBytes, freeBytes: of("MemFree"), cacheBytes: of("Active(file)") + of("Inactive(file)") };
+}
+
 function nodeMemory(root: string): Map<number, NodeMemory> {
-  const folder = join(root, "sys/devices/system/node");
   const reserves = reservesOf(root);
   const nodes = new Map<number, NodeMemory>();
-  for (const node of nodeNumbers(folder)) {
-    const text = readText(join(folder, `node${node}`, "meminfo")) ?? "";
-    const of = (name: string): number | null => {
-      const kib = new RegExp(`\\b${name}:\\s*(\\d+) kB`).exec(text)?.[1];
-      return kib === undefined ? null : Number(kib) * KIB;
-    };
-    const totalBytes = of("MemTotal");
-    if (totalBytes === null || totalBytes === 0) continue;
-    nodes.set(node, { totalBytes, freeBytes: of("MemFree") ?? 0, reserveBytes: reserves.get(node) ?? 0 });
+  for (const node of nodeNumbers(join(root, "sys/devices/system/node"))) {
+    const memory = freeOfNode(node, root);
+    if (memory !== null) nodes.set(node, { ...memory, reserveBytes: reserves.get(node) ?? 0 });
   }
   return nodes;
 }

@@ -7,6 +7,7 @@
 export { errnoName, errnoText } from "../sys/errno.ts";
 export * from "../sys/numa.ts";
 export {
+  freeOfNode,
   type KernelLimits,
   type LimitsOptions,
   type MemoryLimit,
@@ -22,6 +23,7 @@ export {
   type Hindrance,
   MOVED,
   ProcessPages,
+  type RangeSource,
   STAY,
 } from "./pages.ts";
 export { hasSysNice, resetIgnoredSignals, underSeccomp } from "./rights.ts";

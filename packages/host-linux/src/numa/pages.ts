@@ -21,8 +21,18 @@ export type Hindrance = number;
 /** It was taken off its place and could not be let go: someone holds it. */
 export const HELD: Hindrance = -1;
 
+/** Ranges of whole pages, one after the other, as the readers of `/proc/PID/maps` give them. */
+export interface RangeSource {
+  readonly start: Address;
+  readonly end: Address;
+  /** Goes to the next one; false when there is none. */
+  next(): boolean;
+}
+
+const NO_MORE: RangeSource = { start: 0, end: 0, next: () => false };
+
 /**
- * The pages of ranges of a process. `look()` at a range, then `next()` and perhaps `move()` until there are no more.
+ * The pages of ranges of a process. `look()` at a range or `walk()` many, then `next()` and perhaps `move()` until there are no more.
  * The arrays hold one batch, and are reused.
  */
 export class ProcessPages implements Disposable {
@@ -38,12 +48,15 @@ export class ProcessPages implements Disposable {
   readonly now: Int32Array<ArrayBuffer> = new Int32Array(BATCH_PAGES);
   /** After `move`: MOVED, HELD or an errno of those that had somewhere to go. */
   readonly hindrance: Int32Array<ArrayBuffer> = new Int32Array(BATCH_PAGES);
+  /** The node that the last `move` was refused. */
+  refusedNode = STAY;
   readonly #pid: number;
   readonly #present: PresentPages;
   readonly #address = new Float64Array(BATCH_PAGES);
   readonly #batch = new PageBatch(BATCH_PAGES);
   /** Which page of ours each place of the kernel's batch is. */
   readonly #index = new Int32Array(BATCH_PAGES);
+  #ranges = NO_MORE;
   #bytesMax: ByteCount = BATCH_BYTES;
 
   /** Throws `NO_PAGEMAP` (EACCES, ENOENT), `OUT_OF_MEMORY`, `ABI_MISMATCH`. */
@@ -59,7 +72,14 @@ export class ProcessPages implements Disposable {
 
   /** Turns to a range of whole pages. */
   look(start: Address, end: Address): void {
+    this.#ranges = NO_MORE;
     this.#present.look(start, end);
+  }
+
+  /** Turns to all ranges of a source: a batch holds pages of as many as there is room for. */
+  walk(ranges: RangeSource): void {
+    this.#ranges = ranges;
+    this.#present.look(0, 0);
   }
 
   /** Counts the base pages of a range that are there, without asking where: a number, or a negative errno. */
@@ -95,14 +115,19 @@ export class ProcessPages implements Disposable {
   #gather(): number {
     const present = this.#present;
     let count = 0;
-    for (let bytes = 0; count < BATCH_PAGES && bytes < this.#bytesMax; count++) {
+    for (let bytes = 0; count < BATCH_PAGES && bytes < this.#bytesMax; ) {
       const got = present.next();
       if (got < 0) return got;
-      if (got === 0) break;
+      if (got === 0) {
+        if (!this.#ranges.next()) break;
+        present.look(this.#ranges.start, this.#ranges.end);
+        continue;
+      }
       this.#address[count] = present.address;
       this.#batch.put(count, present.address);
       this.size[count] = present.bytes / PAGE_BYTES;
       bytes += present.bytes;
+      count++;
     }
     return count;
   }
@@ -127,8 +152,9 @@ export class ProcessPages implements Disposable {
 
   /**
    * Moves the pages of the batch to their `to`, and says in `now` and `hindrance` what came of it. 0, or a negative
-   * errno when the kernel refused all of it: ESRCH and EINVAL (the process ended), EPERM, EACCES (its cpuset leaves the
-   * node out), ENODEV (a node without memory). What was moved before stays moved, and is in `now`.
+   * errno when the kernel refused all that were to go to `refusedNode` (and those that were to go on to others were not
+   * tried): ESRCH and EINVAL (the process ended), EPERM, EACCES (its cpuset leaves the node out), ENODEV (a node without
+   * memory). What was moved before stays moved, and is in `now`. It may be called again with another `to`.
    *
    * @param all also pages that other processes map: needs CAP_SYS_NICE
    */
@@ -137,8 +163,23 @@ export class ProcessPages implements Disposable {
     let refused = 0;
     for (let node = this.#nextNode(-1); node >= 0 && refused === 0; node = this.#nextNode(node)) {
       refused = this.#moveTo(node, flags);
+      if (refused < 0) this.refusedNode = node;
     }
     return refused;
+  }
+
+  /**
+   * Says in `now` and `hindrance` what would come of `move`, as far as it can be seen beforehand: EACCES for pages that
+   * other processes map too.
+   */
+  forecast(all: boolean): void {
+    for (let i = 0; i < this.count; i++) {
+      const to = this.to[i] as number;
+      if (to === STAY || to === this.now[i]) continue;
+      const shared = !all && this.#present.shared(this.#address[i] as number);
+      if (shared) this.hindrance[i] = abi.EACCES;
+      else this.now[i] = to;
+    }
   }
 
   /** The smallest node above the given one that a page is still to go to; −1: none. */
@@ -146,7 +187,7 @@ export class ProcessPages implements Disposable {
     let next = -1;
     for (let i = 0; i < this.count; i++) {
       const to = this.to[i] as number;
-      if (to > after && to !== this.from[i] && (next < 0 || to < next)) next = to;
+      if (to > after && to !== this.now[i] && (next < 0 || to < next)) next = to;
     }
     return next;
   }
@@ -154,7 +195,7 @@ export class ProcessPages implements Disposable {
   #moveTo(node: number, flags: number): number {
     let left = 0;
     for (let i = 0; i < this.count; i++) {
-      if (this.to[i] === node && this.from[i] !== node) this.#index[left++] = i;
+      if (this.to[i] === node && this.now[i] !== node) this.#index[left++] = i;
     }
     // Each turn settles at least one page.
     while (left > 0) {

@@ -15,6 +15,11 @@ const QUERY = {
 /** Bytes of an entry of a page map, and entries that are read at once. */
 const ENTRY_BYTES = 8;
 const ENTRIES = 8192;
+/** In the upper half of an entry, shifted by one so that it is no negative number: the page is present; no other process maps it. */
+const PRESENT = 1 << 30;
+const EXCLUSIVE = 1 << 23;
+/** Whoever asks for an entry asks for those after it soon. */
+const LOOK_AHEAD: ByteCount = 1024 * PAGE_BYTES;
 
 /**
  * Goes through the pages of a range that are in memory and no page of zeros. After `next()` answered 1, `address` and
@@ -86,20 +91,27 @@ export class PresentPages implements Disposable {
     }
   }
 
+  /** Whether other processes map a page too, as far as the kernel tells: not where it cannot be read. */
+  shared(address: Address): boolean {
+    this.#entries ??= new Entries(this.#path);
+    const high = this.#entries.high(address, address + LOOK_AHEAD);
+    return high >= 0 && (high & EXCLUSIVE) === 0;
+  }
+
   #withoutScan(): void {
     this.#scan?.close();
     this.#scan = null;
-    this.#entries = new Entries(this.#path);
+    this.#entries ??= new Entries(this.#path);
   }
 
   #nextEntry(): number {
     const entries = this.#entries as Entries;
     while (this.#at < this.#end) {
       const address = this.#at;
-      const present = entries.present(address, this.#end);
-      if (present < 0) return present;
+      const high = entries.high(address, this.#end);
+      if (high < 0) return high;
       this.#at += PAGE_BYTES;
-      if (present === 0) continue;
+      if ((high & PRESENT) === 0) continue;
       this.address = address;
       this.bytes = PAGE_BYTES;
       return 1;
@@ -131,8 +143,8 @@ class Entries implements Disposable {
     );
   }
 
-  /** Whether a page is there: 1 or 0, or a negative errno. */
-  present(address: Address, end: Address): number {
+  /** The upper half of a page's entry, shifted right by one, or a negative errno. */
+  high(address: Address, end: Address): number {
     if (address < this.#first || address >= this.#end) {
       const pages = Math.min(ENTRIES, (end - address) / PAGE_BYTES);
       const offset = (address / PAGE_BYTES) * ENTRY_BYTES;
@@ -142,9 +154,8 @@ class Entries implements Disposable {
       this.#first = address;
       this.#end = address + Math.floor(got / ENTRY_BYTES) * PAGE_BYTES;
     }
-    // The highest bit of an entry says that the page is present.
     const word = ((address - this.#first) / PAGE_BYTES) * 2 + 1;
-    return (this.#scratch.words[word] as number) >>> 31;
+    return (this.#scratch.words[word] as number) >>> 1;
   }
 
   [Symbol.dispose](): void {

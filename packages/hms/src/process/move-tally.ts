@@ -1,0 +1,133 @@
+// What became of the pages of a process, gathered page by page without making anything, and told at the end.
+import { GONE, HELD, MOVED, type ProcessPages } from "@hms/host-linux/numa";
+import { type Decision, type PlacementReport, type RefusedBy, ReportBuilder } from "@hms/policy";
+import type { ErrnoName, Machine } from "@hms/topology";
+import type { Assigner } from "./assign.ts";
+
+/** Why a page is in none of the places that it was to go to. */
+export const NO_REASON = 0;
+/** There was no room that was known of. */
+export const NO_ROOM = 1;
+/** The kernel refused a whole call for the place. */
+export const CLOSED = 2;
+/** The work was interrupted before its turn came. */
+export const NOT_REACHED = 3;
+/** `HELD` and errnos come after these. */
+const HINDRANCES = 8;
+const REASONS = 256;
+const NODES = 1024;
+
+interface Reason {
+  readonly by: RefusedBy;
+  readonly errno: ErrnoName | null;
+  readonly why: string;
+}
+
+/** By number, for what the kernel says of single pages: EAGAIN, ENOMEM, EACCES, EBUSY. */
+const OF_PAGES: ReadonlyMap<number, Reason> = new Map<number, Reason>([
+  [
+    HELD,
+    {
+      by: "pinned",
+      errno: "EBUSY",
+      why: "something holds them in place: a device or I/O that has pinned them, or a file system that cannot move its pages",
+    },
+  ],
+  [
+    16,
+    {
+      by: "kernel",
+      errno: "EBUSY",
+      why: "the kernel was busy with them (on their way elsewhere, or being written out); moving again may do",
+    },
+  ],
+  [
+    13,
+    { by: "kernel", errno: "EACCES", why: "other processes map them too; --shared moves such pages as well" },
+  ],
+  [12, { by: "capacity", errno: "ENOMEM", why: "the kernel found no free page there" }],
+  [14, { by: "kernel", errno: "EFAULT", why: "they are in a mapping whose pages do not move" }],
+  [
+    2,
+    {
+      by: "kernel",
+      errno: "ENOENT",
+      why: "the memory is a device's, which the kernel does not move by this way",
+    },
+  ],
+]);
+const UNKNOWN: Reason = { by: "kernel", errno: null, why: "the kernel did not move them and gave no reason" };
+
+export class MoveTally {
+  pages = 0;
+  moved = 0;
+  notReached = 0;
+  readonly #wanted: Float64Array;
+  readonly #placed: Float64Array;
+  readonly #moved: Float64Array;
+  readonly #elsewhere = new Float64Array(NODES);
+  /** Pages by place, reason and the node that they are on. */
+  readonly #refused = new Map<number, number>();
+
+  constructor(places: number) {
+    this.#wanted = new Float64Array(places);
+    this.#placed = new Float64Array(places);
+    this.#moved = new Float64Array(places);
+  }
+
+  /** Counts one page of a batch, and its `reason` when it is not where it was wanted. */
+  add(pages: ProcessPages, i: number, wanted: number, at: number, reason: number): void {
+    const now = pages.now[i] as number;
+    const size = pages.size[i] as number;
+    if (now === GONE) return;
+    this.pages += size;
+    this.#wanted[wanted] = (this.#wanted[wanted] ?? 0) + size;
+    if (at >= 0) {
+      this.#placed[at] = (this.#placed[at] ?? 0) + size;
+      if (now !== pages.from[i]) {
+        this.#moved[at] = (this.#moved[at] ?? 0) + size;
+        this.moved += size;
+      }
+    } else this.#elsewhere[now] = (this.#elsewhere[now] as number) + size;
+    const hindrance = pages.hindrance[i] as number;
+    const why = hindrance === MOVED ? reason : HINDRANCES + (hindrance === HELD ? 0 : hindrance);
+    if (why === NO_REASON) return;
+    if (why === NOT_REACHED) this.notReached += size;
+    const key = (wanted * REASONS + why) * NODES + now;
+    this.#refused.set(key, (this.#refused.get(key) ?? 0) + size);
+  }
+
+  report(machine: Machine, decision: Decision, assigner: Assigner): PlacementReport {
+    const builder = new ReportBuilder(decision.mode, this.pages);
+    const names = new Map(
+      machine.targets.flatMap((one) => (one.numaNode === null ? [] : [[one.numaNode, one.id]])),
+    );
+    const nameOf = (node: number): string => names.get(node) ?? `node${node}`;
+    assigner.places.forEach(({ node }, place) => {
+      builder
+        .wanted(nameOf(node), this.#wanted[place] ?? 0)
+        .placed(nameOf(node), this.#placed[place] ?? 0)
+        .moved(nameOf(node), this.#moved[place] ?? 0);
+    });
+    for (const { target, by, errno, why } of decision.refused)
+      builder.refused({ target: target.id, by, errno, why }, 0);
+    for (const [key, count] of this.#refused) {
+      const now = key % NODES;
+      const why = Math.floor(key / NODES) % REASONS;
+      const place = assigner.places[Math.floor(key / NODES / REASONS)];
+      if (place === undefined || why === NOT_REACHED) continue;
+      const reason =
+        why === CLOSED
+          ? place.closed
+          : why === NO_ROOM
+            ? (place.short ?? place.closed)
+            : OF_PAGES.get(why === HINDRANCES ? HELD : why - HINDRANCES);
+      builder.refused({ target: nameOf(place.node), ...(reason ?? UNKNOWN), now: nameOf(now) }, count);
+    }
+    for (let node = 0; node < NODES; node++) {
+      const count = this.#elsewhere[node] as number;
+      if (count > 0) builder.elsewhere(nameOf(node), count);
+    }
+    return builder.done();
+  }
+}
