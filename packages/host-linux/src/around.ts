@@ -3,7 +3,9 @@ import { HUGE_PAGES, type PageCount, type PageIndex } from "@hms/hmm";
 /** By how much the window of a sequence grows with each fault. */
 const GROWTH = 4;
 /** Sequences that one region's faults are sorted into at the same time. */
-const STREAMS = 4;
+const STREAMS = 32;
+/** Faults by which a sequence that went on counts as younger than one that has only begun. */
+const WENT_ON = 64;
 
 /**
  * How many pages one fault brings in: a guess from the faults before. A fault just beyond what the last one of a
@@ -26,7 +28,9 @@ export class Around {
   readonly #low = new Float64Array(STREAMS).fill(-1);
   readonly #high = new Float64Array(STREAMS).fill(-1);
   readonly #size = new Uint16Array(STREAMS);
-  #next = 0;
+  /** When a sequence was last met, in faults. */
+  readonly #met = new Float64Array(STREAMS);
+  #faults = 0;
   #stream = 0;
   /** Windows of so many pages, aligned to it, whatever the accesses are; 0: by the accesses. */
   fixed: PageCount = 0;
@@ -41,7 +45,9 @@ export class Around {
       this.count = Math.min(end, page - (page % this.fixed) + this.fixed) - this.first;
       return;
     }
+    let oldest = 0;
     for (let stream = 0; stream < STREAMS; stream++) {
+      if ((this.#met[stream] ?? 0) < (this.#met[oldest] ?? 0)) oldest = stream;
       if (page === this.#high[stream]) {
         this.#forward(stream, page, end, most);
         return;
@@ -51,9 +57,7 @@ export class Around {
         return;
       }
     }
-    const stream = this.#next;
-    this.#next = (stream + 1) % STREAMS;
-    this.#keep(stream, page, 1, 1);
+    this.#keep(oldest, page, 1, 1);
   }
 
   #forward(stream: number, page: PageIndex, end: PageIndex, most: PageCount): void {
@@ -76,16 +80,21 @@ export class Around {
   }
 
   /** Less could be brought in than the window has: it ends here, and the next fault of the sequence is there. */
-  cut(end: PageIndex): void {
-    if (end <= this.first || end >= this.first + this.count) return;
-    this.count = end - this.first;
-    if (this.fixed === 0) this.#high[this.#stream] = end;
+  cut(end: PageIndex, first: PageIndex = this.first): void {
+    const before = this.first + this.count;
+    if (first < this.first || end <= first || end > before || end - first === this.count) return;
+    this.first = first;
+    this.count = end - first;
+    if (this.fixed > 0) return;
+    this.#low[this.#stream] = first;
+    this.#high[this.#stream] = end;
   }
 
   #keep(stream: number, first: PageIndex, count: PageCount, size: PageCount): void {
     this.#low[stream] = first;
     this.#high[stream] = first + count;
     this.#size[stream] = size;
+    this.#met[stream] = ++this.#faults + (size > 1 ? WENT_ON : 0);
     this.#stream = stream;
     this.first = first;
     this.count = count;

