@@ -13,6 +13,11 @@ export const conform: Command = {
       choices: ["model", "linux", "kernel"],
       help: "what runs the cases: model (default), the simulated host with the test device; linux, this machine's own memory with the test device; kernel, the running kernel's own HMM test device (/dev/hmm_dmirrorN)",
     },
+    {
+      name: "dax",
+      value: "FOLDER",
+      help: "with --host kernel: where DAX files can be made that share extents (xfs on persistent memory), for the cases of them",
+    },
     { name: "json", help: "write the report as JSON" },
   ],
   notes: [
@@ -30,9 +35,12 @@ export const conform: Command = {
     const { caseLine, kernelCaseHost, linuxCaseHost, modelCaseHost, runSuite, suiteJson, summaryLine } =
       await import("@hms/conform");
     const named = options.get("host");
+    const dax = options.get("dax");
+    if (dax !== undefined && named !== "kernel")
+      throw new UsageError("--dax goes with --host kernel: other hosts make their own DAX files, or none");
     const host =
       named === "kernel"
-        ? await kernelCaseHost()
+        ? await kernelCaseHost(dax === undefined ? {} : { dax })
         : named === "linux"
           ? await linuxCaseHost()
           : modelCaseHost();

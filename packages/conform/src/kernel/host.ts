@@ -1,4 +1,13 @@
-import { closeSync, existsSync, openSync, readFileSync, readSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -6,6 +15,7 @@ import {
   DEVICES_PER_KIND,
   Dmirror,
   type DmirrorFacts,
+  daxFacts,
   ForkedCalls,
   findDmirror,
   GupTest,
@@ -13,6 +23,7 @@ import {
   PlainMemory,
   Room,
   type SystemCalls,
+  shareExtents,
 } from "@hms/host-linux/dmirror";
 import { HmsError } from "@hms/topology";
 import type { Advice, Command, DeviceKind, Protection } from "../format/case.ts";
@@ -34,23 +45,45 @@ const ANY: PageSpan = { page: 1 << 20, pages: 1 };
 /** What every kernel with the test device can do. `alternatives` is the runner's alone. */
 const ALWAYS = ["private", "file", "shared", "exclusive", "remap", "mixedmap", "alternatives"] as const;
 
+/** How the kernel's host is made. */
+export interface KernelHostOptions {
+  /** A folder of a file system on persistent memory, whose files can share extents: for cases of DAX files. */
+  readonly dax?: string;
+}
+
 /** The running kernel with its own HMM test device as a host of cases: what it answers is right. */
 export class KernelCaseHost implements CaseHost {
   readonly name = "kernel";
   readonly capabilities: ReadonlySet<string>;
   readonly devices: CaseHost["devices"];
   readonly #room = new Room();
+  readonly #dax: string | null;
 
-  constructor() {
+  constructor(options: KernelHostOptions = {}) {
     const facts = findDmirror();
-    this.capabilities = capabilitiesOf(facts);
+    const capabilities = capabilitiesOf(facts);
+    this.#dax = options.dax ?? null;
+    if (this.#dax !== null) {
+      checkDax(this.#dax);
+      capabilities.add("dax");
+    }
+    this.capabilities = capabilities;
     this.devices = { private: facts.privateDevices, coherent: facts.coherentDevices };
   }
 
   start(): CaseMachine {
-    const process = new KernelProcess(ownCalls, this.#room, new PlainMemory(ownCalls, this.#room));
+    const memory = new PlainMemory(ownCalls, this.#room);
+    const process = new KernelProcess(ownCalls, this.#room, memory, this.#dax);
     return { process, close: () => process.end() };
   }
+}
+
+function checkDax(folder: string): void {
+  const { dax, reflink } = daxFacts(folder);
+  if (dax && reflink) return;
+  const lacks = dax ? "its files cannot share extents" : "a mapping of its files is a copy";
+  const remedy = "name a folder of an xfs with reflink, on persistent memory, mounted with dax=always";
+  throw new HmsError("NO_DAX", "EOPNOTSUPP", `DAX files are needed and in ${folder} ${lacks}; ${remedy}.`);
 }
 
 function capabilitiesOf(facts: DmirrorFacts): Set<string> {
@@ -68,10 +101,16 @@ function capabilitiesOf(facts: DmirrorFacts): Set<string> {
 class KernelFile implements CaseFile {
   readonly fd: number;
 
-  constructor(content: Uint8Array) {
-    const path = join(tmpdir(), `hms-case-${process.pid}-${performance.now()}`);
+  constructor(folder: string, content: Uint8Array, sharing: KernelFile | null) {
+    const path = join(folder, `hms-case-${process.pid}-${performance.now()}`);
     this.fd = openSync(path, "wx+", 0o600);
     unlinkSync(path);
+    if (sharing !== null) {
+      fsyncSync(sharing.fd);
+      const shared = shareExtents(this.fd, sharing.fd);
+      if (shared < 0) throw new HmsError("NO_DAX", null, `sharing the extents of a file failed (${shared})`);
+      return;
+    }
     for (let done = 0; done < content.length; ) done += writeSync(this.fd, content, done);
   }
 
@@ -110,9 +149,11 @@ class KernelProcess implements CaseProcess {
   readonly #room: Room;
   readonly #memory: PlainMemory;
   readonly #files: KernelFile[] = [];
+  readonly #dax: string | null;
   #pins: GupTest | null = null;
 
-  constructor(calls: SystemCalls, room: Room, memory: PlainMemory) {
+  constructor(calls: SystemCalls, room: Room, memory: PlainMemory, dax: string | null) {
+    this.#dax = dax;
     this.#calls = calls;
     this.#room = room;
     this.#memory = memory;
@@ -123,10 +164,11 @@ class KernelProcess implements CaseProcess {
     return new KernelDevice(new Dmirror(this.#calls, this.#room, number));
   }
 
-  createFile(_kind: "file" | "dax", content: Uint8Array): CaseFile {
+  createFile(kind: "file" | "dax", content: Uint8Array, sharing: CaseFile | null): CaseFile {
     if (this.#calls !== ownCalls)
       throw new HmsError("NOT_ON_THIS_HOST", "EOPNOTSUPP", "a forked child of this host makes no files");
-    const file = new KernelFile(content);
+    const folder = kind === "dax" ? (this.#dax ?? tmpdir()) : tmpdir();
+    const file = new KernelFile(folder, content, sharing as KernelFile | null);
     this.#files.push(file);
     return file;
   }
@@ -187,7 +229,7 @@ class KernelChild extends KernelProcess {
   readonly #forked: ForkedCalls;
 
   constructor(calls: ForkedCalls, room: Room, memory: PlainMemory) {
-    super(calls, room, memory);
+    super(calls, room, memory, null);
     this.#forked = calls;
   }
 

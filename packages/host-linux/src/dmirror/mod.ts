@@ -2,6 +2,7 @@
 // are held against.
 
 export { canFork, ForkedCalls, ownCalls, type SystemCalls } from "./calls.ts";
+export { daxFacts, shareExtents } from "./dax.ts";
 export { DEVICES_PER_KIND, Dmirror, type DmirrorFacts, findDmirror, GupTest } from "./device.ts";
 export { PlainMemory } from "./memory.ts";
 export { Room } from "./room.ts";
