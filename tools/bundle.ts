@@ -10,6 +10,8 @@ const dist = join(packages, "cli/dist");
 
 /** Packages that run from their own files: large, with threads of their own, and not for everyone. */
 const OUTSIDE = ["@hms/conform", "@hms/lint"];
+/** Of the package for programs what commands hand a machine to: it must be the bundle's own. */
+const INSIDE = ["hms/process"];
 
 /**
  * Our own packages become part of the bundle; those of others stay where npm puts them, and so does what only the
@@ -19,7 +21,7 @@ const othersStayOutside: Plugin = {
   name: "others-stay-outside",
   setup(setup) {
     setup.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-      kind === "entry-point" || (path.startsWith("@hms/") && !OUTSIDE.includes(path))
+      kind === "entry-point" || INSIDE.includes(path) || (path.startsWith("@hms/") && !OUTSIDE.includes(path))
         ? undefined
         : { external: true },
     );

@@ -32,6 +32,10 @@ export interface Console {
   readonly colour: boolean;
   /** Columns of the terminal, or what suits a file. */
   readonly width: number;
+  /** Rows of the terminal; null where standard output is none. */
+  readonly height: number | null;
+  /** Whether who reads standard output has gone away: nothing more needs to be written. */
+  readonly gone: boolean;
 }
 
 export interface Command {

@@ -28,6 +28,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/ps.ts")).ps,
   },
   {
+    name: "exec",
+    summary: "Run any program with its memory placed, and report where it was",
+    load: async () => (await import("./commands/exec.ts")).exec,
+  },
+  {
+    name: "move",
+    summary: "Move the memory of a running program to other memories",
+    load: async () => (await import("./commands/move.ts")).move,
+  },
+  {
     name: "conform",
     summary: "Run conformance cases on a host",
     load: async () => (await import("./commands/conform.ts")).conform,

@@ -46,6 +46,14 @@ export class ProcessConsole implements Console {
     return process.stdout.columns || 80;
   }
 
+  get height(): number | null {
+    return this.#terminal() ? process.stdout.rows || 24 : null;
+  }
+
+  get gone(): boolean {
+    return this.#gone;
+  }
+
   write(text: string): void {
     if (this.#gone) return;
     try {

@@ -9,14 +9,16 @@ export const MAPPING_KINDS = ["anonymous", "file", "shmem", "hugetlb", "device",
  * - `shmem`: shared memory: memfd, System V, shared anonymous, files on tmpfs
  * - `hugetlb`: pages of hugetlbfs, set apart when the machine was set up
  * - `device`: a device's, or a file's on persistent memory (DAX): the kernel tells its size, and nothing of its pages
- * - `kernel`: what the kernel puts into every process, such as `[vdso]`
+ * - `kernel`: the kernel's own, such as `[vdso]`, which every process has, and the rings of io_uring
  */
 export type MappingKind = (typeof MAPPING_KINDS)[number];
 
-const KERNEL = /^\[(?:vdso|vvar|vvar_vclock|vsyscall|vectors|sigpage|uprobes|uretprobe|timens)\]$/;
+const KERNEL =
+  /^(?:\[(?:vdso|vvar|vvar_vclock|vsyscall|vectors|sigpage|uprobes|uretprobe|timens)\]$|anon_inode:|socket:)/;
 const SHMEM = /^(?:\/memfd:|\/dev\/zero(?: \(deleted\))?$|\/SYSV[0-9a-f]{8}|\[anon_shmem:|\/drm mm object)/;
 const HUGETLB = /^\/anon_hugepage(?: \(deleted\))?$/;
-const DEVICE = /^(?:\/dev\/(?!zero(?: |$)|shm\/|hugepages\/|mqueue\/)|\/dmabuf:|anon_inode:|socket:)/;
+const DEVICE =
+  /^(?:\/dev\/(?!zero(?: |$)|shm\/|hugepages\/|mqueue\/)|\/dmabuf:|anon_inode:\[?(?:dmabuf|i915|drm))/;
 
 /** What the kind of a mapping follows from. */
 export interface MappingFacts {
@@ -32,13 +34,10 @@ export interface MappingFacts {
 export function mappingKind({ name, fileSystem, huge }: MappingFacts): MappingKind {
   if (huge || fileSystem === "hugetlbfs" || HUGETLB.test(name)) return "hugetlb";
   if (name === "") return "anonymous";
-  if (name.startsWith("[")) {
-    if (KERNEL.test(name)) return "kernel";
-    return SHMEM.test(name) ? "shmem" : "anonymous";
-  }
   if (SHMEM.test(name) || fileSystem === "tmpfs") return "shmem";
   if (fileSystem === "dax" || DEVICE.test(name)) return "device";
-  return "file";
+  if (KERNEL.test(name)) return "kernel";
+  return name.startsWith("[") ? "anonymous" : "file";
 }
 
 /** Mounts that are looked at: past them the types of file systems are not known. */

@@ -187,6 +187,18 @@ test("numbers that are huge, and nodes beyond the last, break nothing", () => {
   assert.deepEqual(rows[1]?.nodes, { 1023: 2 ** 30 });
 });
 
+test("a kernel without NUMA: all that smaps counts is on node 0", () => {
+  const folder = join(fixtures, "linux-6.18/3067");
+  const files = Object.fromEntries(
+    ["maps", "smaps", "mountinfo"].map((name) => [name, readFileSync(join(folder, name), "utf8")]),
+  );
+  const options = { ...ALL, details: false };
+  const places = ({ start, kind, nodes }: Row): unknown => ({ start, kind, nodes });
+  const [with_, without] = [rowsOf(folder, options), rowsOf(processOf(files), options)];
+  const counted = (rows: readonly Row[]): unknown => rows.filter((row) => row.kind !== "kernel").map(places);
+  assert.deepEqual(counted(without), counted(with_));
+});
+
 test("files of different moments: what one of them has alone is told with what is known", () => {
   const maps = [
     "1000-2000 rw-p 00000000 00:00 0 ",
@@ -218,7 +230,8 @@ test("kinds of mappings that no recording has", () => {
   assert.equal(kind("/dev/dax0.0"), "device");
   assert.equal(kind("/dev/nvidia0"), "device");
   assert.equal(kind("/dmabuf:"), "device");
-  assert.equal(kind("anon_inode:[io_uring]"), "device");
+  assert.equal(kind("anon_inode:[io_uring]"), "kernel");
+  assert.equal(kind("anon_inode:i915.gem"), "device");
   assert.equal(kind("/data/on/pmem", "dax"), "device");
   assert.equal(kind("/mnt/huge/a", "hugetlbfs"), "hugetlb");
   assert.equal(kind("/run/x", "tmpfs"), "shmem");

@@ -1,13 +1,14 @@
+import { existsSync } from "node:fs";
 import { FileSystems, type MappingKind, mappingKind } from "./proc-kinds.ts";
 import { MapsReader } from "./proc-maps.ts";
-import { NumaMapsReader } from "./proc-numa-maps.ts";
+import { NumaMapsReader, type PageCounts } from "./proc-numa-maps.ts";
 import { SmapsReader } from "./proc-smaps.ts";
 
 /** What is read of a process's mappings: each is a file that the kernel makes up when it is read. */
 export interface MappingsOptions {
   /** Names and kinds (`maps`). Without them all memory that is a file's for the kernel counts as such. */
   readonly names: boolean;
-  /** Pages by node, and the policy (`numa_maps`: a kernel without NUMA has none). */
+  /** Pages by node, and the policy (`numa_maps`; of a kernel without NUMA `smaps`, all on node 0). */
   readonly nodes: boolean;
   /** What is swapped out and what is in huge pages, by mapping (`smaps`). */
   readonly details: boolean;
@@ -54,12 +55,14 @@ export class MappingReader implements Disposable {
   /** `rwxp`; empty when it is not known. */
   rights = "";
   /** Pages by node, and the policy; null when the kernel tells of none. */
-  pages: NumaMapsReader | null = null;
+  pages: PageCounts | null = null;
   /** What is swapped out, in huge pages, in memory; null when it is not asked for, or not known. */
   details: SmapsReader | null = null;
   readonly #maps: Cursor<MapsReader> | null;
   readonly #numa: Cursor<NumaMapsReader> | null;
   readonly #smaps: Cursor<SmapsReader> | null;
+  /** Of a kernel without NUMA. */
+  readonly #oneNode: OneNodeCounts | null;
   readonly #fileSystems: FileSystems | null;
   readonly #open: DisposableStack;
   #at = -1;
@@ -71,8 +74,12 @@ export class MappingReader implements Disposable {
   constructor(folder: string, options: MappingsOptions) {
     using open = new DisposableStack();
     this.#maps = options.names ? new Cursor(open.use(new MapsReader(`${folder}/maps`))) : null;
-    this.#numa = options.nodes ? new Cursor(open.use(new NumaMapsReader(`${folder}/numa_maps`))) : null;
-    this.#smaps = options.details ? new Cursor(open.use(new SmapsReader(`${folder}/smaps`))) : null;
+    const oneNode = options.nodes && !existsSync(`${folder}/numa_maps`) && existsSync(folder);
+    this.#numa =
+      options.nodes && !oneNode ? new Cursor(open.use(new NumaMapsReader(`${folder}/numa_maps`))) : null;
+    this.#oneNode = oneNode ? new OneNodeCounts() : null;
+    this.#smaps =
+      options.details || oneNode ? new Cursor(open.use(new SmapsReader(`${folder}/smaps`))) : null;
     this.#fileSystems = options.names ? new FileSystems(`${folder}/mountinfo`) : null;
     this.#open = open.move();
   }
@@ -88,6 +95,7 @@ export class MappingReader implements Disposable {
     this.start = this.#at;
     this.pages = this.#numa !== null && this.#numa.start === this.#at ? this.#numa.source : null;
     this.details = this.#smaps !== null && this.#smaps.start === this.#at ? this.#smaps.source : null;
+    if (this.#oneNode !== null && this.details !== null) this.pages = this.#oneNode.of(this.details);
     if (this.#maps !== null && this.#maps.start === this.#at) this.#take(this.#maps.source);
     else this.#guess();
     return true;
@@ -123,6 +131,33 @@ export class MappingReader implements Disposable {
     this.#lastDevice = -1;
     const { pages } = this;
     this.kind = pages?.huge === true ? "hugetlb" : pages?.file === true ? "file" : "anonymous";
+  }
+}
+
+const PAGE_BYTES = 4096;
+
+/** What `smaps` says of a mapping as `numa_maps` would where all memory is node 0. */
+class OneNodeCounts implements PageCounts {
+  readonly policy = "";
+  readonly file = false;
+  huge = false;
+  pages = 0;
+  anonymous = 0;
+  sharers = 1;
+  readonly pageBytes = PAGE_BYTES;
+  readonly pagesOf: Float64Array = new Float64Array(1);
+  readonly nodes: Uint16Array = new Uint16Array(1);
+  nodeCount = 0;
+
+  of(smaps: SmapsReader): this {
+    const { resident, hugetlb, anonymous, proportional } = smaps;
+    this.huge = hugetlb > 0;
+    this.pages = (resident + hugetlb) / PAGE_BYTES;
+    this.anonymous = anonymous / PAGE_BYTES;
+    this.sharers = proportional < resident ? 2 : 1;
+    this.nodeCount = this.pages > 0 ? 1 : 0;
+    this.pagesOf[0] = this.pages;
+    return this;
   }
 }
 

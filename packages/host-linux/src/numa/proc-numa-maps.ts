@@ -20,32 +20,50 @@ const FIELD_BYTES: readonly (readonly [Field, Buffer])[] = FIELDS.map((name) => 
   Buffer.from(`${name}=`),
 ]);
 
+/** How many pages of a mapping are on which node. */
+export interface PageCounts {
+  /** As the kernel prints it: `default`, `bind:0-1`, `prefer (many):2`, `weighted interleave:0,2`; empty when it is not known. */
+  readonly policy: string;
+  /** A file's, or shared memory, which the kernel keeps as files. */
+  readonly file: boolean;
+  readonly huge: boolean;
+  /**
+   * Pages that are in memory, on whatever node; those of device memory, and of memory that no node has, are not among
+   * them.
+   */
+  readonly pages: number;
+  /** Of them, anonymous ones. */
+  readonly anonymous: number;
+  /** The most processes that map one of its pages; 1 where the kernel says nothing. */
+  readonly sharers: number;
+  /** Bytes of one page in these counts. */
+  readonly pageBytes: ByteCount;
+  /** Pages by node; only those of `nodes` count. */
+  readonly pagesOf: Float64Array;
+  /** The nodes that have some: the first `nodeCount` of them. */
+  readonly nodes: Uint16Array;
+  readonly nodeCount: number;
+}
+
 /**
  * The mappings of `/proc/PID/numa_maps`, lowest address first, one at a time: how many pages are on which node, and
  * the policy. After `next()` answered true the fields are those of one mapping, until the next call.
  *
  * The kernel walks the page table for each: it costs as much as the process has pages.
  */
-export class NumaMapsReader implements Disposable {
+export class NumaMapsReader implements PageCounts, Disposable {
   /** Address in bytes. */
   start = 0;
-  /** As the kernel prints it: `default`, `bind:0-1`, `prefer (many):2`, `weighted interleave:0,2`. */
   policy = "";
   file = false;
   heap = false;
   stack = false;
   huge = false;
-  /** Pages that are in memory, on whatever node; those of device memory, and of memory that no node has, are not among them. */
   pages = 0;
-  /** Of them, anonymous ones. */
   anonymous = 0;
-  /** The most processes that map one of its pages; 1 where the kernel says nothing. */
   sharers = 1;
-  /** Bytes of one page in these counts. */
   pageBytes: ByteCount = PAGE_BYTES;
-  /** Pages by node; only those of `nodes` count. */
   readonly pagesOf: Float64Array = new Float64Array(NODES_MAX);
-  /** The nodes that have some: the first `nodeCount` of them. */
   readonly nodes: Uint16Array = new Uint16Array(NODES_MAX);
   nodeCount = 0;
   readonly #lines: LineReader;

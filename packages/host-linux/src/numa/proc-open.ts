@@ -61,15 +61,8 @@ export function processError(error: unknown, { pid, action, proc = PROC }: Proce
     case "ENOENT":
       return gone(action, false);
     case "EACCES":
-    case "EPERM": {
-      const owner = ownerOf(pid, proc);
-      const whose = owner === null ? "it is another user's" : `it belongs to user ${owner}`;
-      return new HmsError(
-        "PROCESS_DENIED",
-        "EACCES",
-        `${action}: ${whose}, or protects itself, and the kernel does not let this user look into it; run hms as root (sudo), or give it the capability CAP_SYS_PTRACE.`,
-      );
-    }
+    case "EPERM":
+      return denied(action, ownerOf(pid, proc));
     default:
       return error;
   }
@@ -78,6 +71,23 @@ export function processError(error: unknown, { pid, action, proc = PROC }: Proce
 function gone(action: string, was: boolean): HmsError {
   const why = was ? "it ended meanwhile" : "there is no process of this number";
   return new HmsError("PROCESS_GONE", "ESRCH", `${action}: ${why}; name one that runs.`);
+}
+
+function denied(action: string, owner: number | null): HmsError {
+  const user = process.geteuid?.() ?? 0;
+  const why =
+    owner === user
+      ? `it is this user's, but protects itself${user === 0 ? ", or has rights that this root does not have (in a container)" : ""}`
+      : owner === null
+        ? "it is another user's"
+        : `it belongs to user ${owner}`;
+  const remedy =
+    user === 0 ? "look from outside of the container" : "run hms as root (sudo), or give it CAP_SYS_PTRACE";
+  return new HmsError(
+    "PROCESS_DENIED",
+    "EACCES",
+    `${action}: ${why}, and the kernel does not let this user look into it; ${remedy}.`,
+  );
 }
 
 function ownerOf(pid: number, proc: string): number | null {

@@ -12,6 +12,7 @@ const KIB = 1024;
 const FIELDS = [
   "Rss",
   "Pss",
+  "Anonymous",
   "Swap",
   "AnonHugePages",
   "ShmemPmdMapped",
@@ -72,6 +73,11 @@ export class SmapsReader implements Disposable {
   /** The process's share of them: a page that two map counts half. */
   get proportional(): ByteCount {
     return this.#get("Pss");
+  }
+
+  /** Of those in memory, anonymous ones. */
+  get anonymous(): ByteCount {
+    return this.#get("Anonymous");
   }
 
   get swapped(): ByteCount {
