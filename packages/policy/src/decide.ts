@@ -1,20 +1,12 @@
-import {
-  best,
-  type Choice,
-  findInitiator,
-  formatSize,
-  type Initiator,
-  type Machine,
-  type Target,
-} from "@hms/topology";
+import { best, findInitiator, type Initiator, type Machine, type Target } from "@hms/topology";
 import { allowing, OutOfReach, refusalOf, roomOf } from "./availability.ts";
-import type { DecidedRefusal, DecidedTarget, Decision } from "./decision.ts";
+import { Candidate } from "./candidate.ts";
+import type { DecidedRefusal, Decision } from "./decision.ts";
 import { type Limits, NO_LIMITS } from "./limits.ts";
-import { type Candidate, pick, weigh } from "./pick.ts";
+import { pick, weigh } from "./pick.ts";
 import { type PlacementRequest, type Prefer, parseRequest } from "./request.ts";
 import { shortage } from "./shortage.ts";
 import { resolveTargets } from "./target-names.ts";
-import type { ByteCount } from "./units.ts";
 import { ownBandwidth } from "./weights.ts";
 
 /**
@@ -57,7 +49,7 @@ export function decide(machine: Machine, request: PlacementRequest, limits: Limi
       : ranked(usableNow, limits, { initiators, prefer, list });
   const wanted = list === null ? pick(usable, mode, size ?? 0) : usable;
   const weights = mode === "weighted" ? weigh(wanted, list, asked.weights) : null;
-  const targets = wanted.map((one, i) => new Decided(one, weights?.[i] ?? 1));
+  const targets = weights === null ? wanted : wanted.map((one, i) => one.weighing(weights[i] ?? 1));
   const overflow = mode === "strict" ? [] : without(wanted, usable, rest);
   const decision: Decision = { mode, prefer, migrate, size, targets, overflow, refused };
   const lacking = shortage(decision, limits);
@@ -93,7 +85,7 @@ function ranked(
     const wanted = among === null || among.has(target);
     const refusal = refusalOf(machine, target, limits);
     if (refusal === null) {
-      (wanted ? usable : rest).push({ target, bandwidth, room: roomOf(target, limits), from: choice });
+      (wanted ? usable : rest).push(new Candidate(choice, target, bandwidth, roomOf(target, limits)));
     } else if (wanted) {
       refused.push(refusal);
     }
@@ -119,9 +111,8 @@ function inListedOrder(machine: Machine, limits: Limits, list: readonly Target[]
   const usable: Candidate[] = [];
   const rest: Candidate[] = [];
   const refused: DecidedRefusal[] = [];
-  const candidate = (target: Target, from: number): Candidate => {
-    return { target, bandwidth: ownBandwidth(machine, target), room: roomOf(target, limits), from };
-  };
+  const candidate = (target: Target, from: number): Candidate =>
+    new Candidate(from, target, ownBandwidth(machine, target), roomOf(target, limits));
   list.forEach((target, place) => {
     const refusal = refusalOf(machine, target, limits);
     if (refusal === null) usable.push(candidate(target, place));
@@ -140,41 +131,13 @@ function without(
   wanted: readonly Candidate[],
   usable: readonly Candidate[],
   rest: readonly Candidate[],
-): DecidedTarget[] {
-  const overflow: DecidedTarget[] = [];
-  if (wanted.length < usable.length) {
-    const taken = new Set(wanted);
-    for (const one of usable) if (!taken.has(one)) overflow.push(new Decided(one, 1));
+): readonly Candidate[] {
+  if (wanted.length === usable.length) return rest;
+  const taken = wanted.length === 1 ? null : new Set(wanted);
+  const overflow: Candidate[] = [];
+  for (const one of usable) {
+    if (taken === null ? one !== wanted[0] : !taken.has(one)) overflow.push(one);
   }
-  for (const one of rest) overflow.push(new Decided(one, 1));
+  for (const one of rest) overflow.push(one);
   return overflow;
-}
-
-/** Its words are made when they are read: most callers want the order only. */
-class Decided implements DecidedTarget {
-  readonly target: Target;
-  readonly weight: number;
-  readonly room: ByteCount | null;
-  readonly #from: Choice | number;
-
-  constructor({ target, room, from }: Candidate, weight: number) {
-    this.target = target;
-    this.weight = weight;
-    this.room = room;
-    this.#from = from;
-  }
-
-  get why(): string {
-    const from = this.#from;
-    if (typeof from !== "number") return from.why;
-    const { target, room } = this;
-    const { kind } = target.kind;
-    const place = from < 0 ? "system memory that is not listed" : `number ${from + 1} of the list`;
-    return `${place}, ${kind}, ${room === null ? "room unknown" : `room for ${formatSize(room)}`}`;
-  }
-
-  toJSON(): object {
-    const { target, weight, room, why } = this;
-    return { id: target.id, numaNode: target.numaNode, weight, room, why };
-  }
 }

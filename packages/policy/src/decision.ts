@@ -8,6 +8,8 @@ export interface DecidedTarget {
   readonly target: Target;
   /** Pages of a turn: 1 with mode interleave; with preferred and strict it says nothing and is 1. */
   readonly weight: number;
+  /** Bytes/s that the initiators get from it, the worst of them; the target's own where none are named; null: unknown. */
+  readonly bandwidth: number | null;
   /** Bytes that may be had there: free, or in all where that is not known; null when neither is. */
   readonly room: ByteCount | null;
   /** Why it is here, and at this place, as a person would say it. */

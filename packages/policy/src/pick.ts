@@ -1,17 +1,8 @@
-import type { Choice, Target } from "@hms/topology";
+import type { Target } from "@hms/topology";
+import type { Candidate } from "./candidate.ts";
 import type { Mode } from "./request.ts";
 import type { ByteCount } from "./units.ts";
 import { unknownBandwidth, weightsFor } from "./weights.ts";
-
-/** A target that can be used, in its place. */
-export interface Candidate {
-  readonly target: Target;
-  /** Bytes/s: the worst of the initiators, or the target's own where none are named; null unknown. */
-  readonly bandwidth: number | null;
-  readonly room: ByteCount | null;
-  /** The ranking's choice, or the place in the list; −1: not listed. */
-  readonly from: Choice | number;
-}
 
 /** Which targets are wanted where none are listed. */
 export function pick(usable: readonly Candidate[], mode: Mode, size: ByteCount): readonly Candidate[] {
