@@ -2,7 +2,7 @@
 import { GONE, HELD, MOVED, type ProcessPages } from "@hms/host-linux/numa";
 import { type Decision, type PlacementReport, type RefusedBy, ReportBuilder } from "@hms/policy";
 import type { ErrnoName, Machine } from "@hms/topology";
-import type { Assigner } from "./assign.ts";
+import type { Assigner, Place } from "./assign.ts";
 
 /** Why a page is in none of the places that it was to go to. */
 export const NO_REASON = 0;
@@ -66,6 +66,8 @@ export class MoveTally {
   readonly #placed: Float64Array;
   readonly #moved: Float64Array;
   readonly #elsewhere = new Float64Array(NODES);
+  /** Where all of them were before. */
+  readonly #before = new Float64Array(NODES);
   /** Pages by place, reason and the node that they are on. */
   readonly #refused = new Map<number, number>();
 
@@ -81,10 +83,12 @@ export class MoveTally {
     const size = pages.size[i] as number;
     if (now === GONE) return;
     this.pages += size;
+    const from = pages.from[i] as number;
+    this.#before[from] = (this.#before[from] as number) + size;
     this.#wanted[wanted] = (this.#wanted[wanted] ?? 0) + size;
     if (at >= 0) {
       this.#placed[at] = (this.#placed[at] ?? 0) + size;
-      if (now !== pages.from[i]) {
+      if (now !== from) {
         this.#moved[at] = (this.#moved[at] ?? 0) + size;
         this.moved += size;
       }
@@ -97,37 +101,55 @@ export class MoveTally {
     this.#refused.set(key, (this.#refused.get(key) ?? 0) + size);
   }
 
-  report(machine: Machine, decision: Decision, assigner: Assigner): PlacementReport {
+  /**
+   * The report of what was gathered.
+   *
+   * @param nothingMoved tells of the pages where they were before: what was gathered is a forecast that is not made true
+   */
+  report(
+    { targets }: Machine,
+    decision: Decision,
+    { places }: Assigner,
+    nothingMoved: boolean,
+  ): PlacementReport {
     const builder = new ReportBuilder(decision.mode, this.pages);
     const names = new Map(
-      machine.targets.flatMap((one) => (one.numaNode === null ? [] : [[one.numaNode, one.id]])),
+      targets.flatMap((one) => (one.numaNode === null ? [] : [[one.numaNode, one.id] as const])),
     );
     const nameOf = (node: number): string => names.get(node) ?? `node${node}`;
-    assigner.places.forEach(({ node }, place) => {
+    places.forEach(({ node }, i) => {
+      const placed = nothingMoved ? this.#before[node] : this.#placed[i];
       builder
-        .wanted(nameOf(node), this.#wanted[place] ?? 0)
-        .placed(nameOf(node), this.#placed[place] ?? 0)
-        .moved(nameOf(node), this.#moved[place] ?? 0);
+        .wanted(nameOf(node), this.#wanted[i] ?? 0)
+        .placed(nameOf(node), placed ?? 0)
+        .moved(nameOf(node), nothingMoved ? 0 : (this.#moved[i] ?? 0));
     });
     for (const { target, by, errno, why } of decision.refused)
       builder.refused({ target: target.id, by, errno, why }, 0);
     for (const [key, count] of this.#refused) {
-      const now = key % NODES;
-      const why = Math.floor(key / NODES) % REASONS;
-      const place = assigner.places[Math.floor(key / NODES / REASONS)];
-      if (place === undefined || why === NOT_REACHED) continue;
-      const reason =
-        why === CLOSED
-          ? place.closed
-          : why === NO_ROOM
-            ? (place.short ?? place.closed)
-            : OF_PAGES.get(why === HINDRANCES ? HELD : why - HINDRANCES);
-      builder.refused({ target: nameOf(place.node), ...(reason ?? UNKNOWN), now: nameOf(now) }, count);
+      const place = places[Math.floor(key / NODES / REASONS)];
+      const reason = place === undefined ? null : reasonOf(Math.floor(key / NODES) % REASONS, place);
+      if (place === undefined || reason === null) continue;
+      builder.refused({ target: nameOf(place.node), ...reason, now: nameOf(key % NODES) }, count);
     }
+    const outside = nothingMoved ? this.#before : this.#elsewhere;
     for (let node = 0; node < NODES; node++) {
-      const count = this.#elsewhere[node] as number;
-      if (count > 0) builder.elsewhere(nameOf(node), count);
+      const count = outside[node] as number;
+      if (count > 0 && !places.some((one) => one.node === node)) builder.elsewhere(nameOf(node), count);
     }
     return builder.done();
+  }
+}
+
+function reasonOf(why: number, { closed, short }: Place): Reason | null {
+  switch (why) {
+    case NOT_REACHED:
+      return null;
+    case CLOSED:
+      return closed;
+    case NO_ROOM:
+      return short ?? closed;
+    default:
+      return OF_PAGES.get(why === HINDRANCES ? HELD : why - HINDRANCES) ?? UNKNOWN;
   }
 }

@@ -123,16 +123,25 @@ export async function moveProcess(
   const dryRun = options.dryRun === true;
   if (options.shared === true && !dryRun) expectSysNice(action);
   const work: Work = { found, action, machine, decision, from, options };
-  if (decision.mode !== "strict" || dryRun) return await pass(work, dryRun);
+  if (decision.mode !== "strict" || dryRun) return plain(await pass(work, dryRun));
   const before = await pass(work, true);
   if (!before.report.satisfied)
     throw strictError(work, before.report, "would be elsewhere; nothing was moved");
   const result = await pass(work, false);
-  if (result.interrupted || result.report.satisfied) return result;
+  if (result.interrupted || result.report.satisfied) return plain(result);
   throw strictError(work, result.report, "are elsewhere");
 }
 
-async function pass(work: Work, dryRun: boolean): Promise<MoveResult> {
+function plain({ reportBefore: _, ...result }: Passed): MoveResult {
+  return result;
+}
+
+/** What a pass answers beyond its result: the same pages as they were before it. */
+interface Passed extends MoveResult {
+  readonly reportBefore: PlacementReport;
+}
+
+async function pass(work: Work, dryRun: boolean): Promise<Passed> {
   const { found, machine, decision, from, options } = work;
   const { bytesPerSecond, signal, onProgress } = options;
   const started = performance.now();
@@ -145,7 +154,7 @@ async function pass(work: Work, dryRun: boolean): Promise<MoveResult> {
     pages.bytesMax = Math.max(BATCH_BYTES_MIN, bytesPerSecond / BATCHES_A_SECOND);
   const run = new MovePass(pages, { decision, from, shared: options.shared === true, dryRun });
   const { tally } = run;
-  const report = (): PlacementReport => tally.report(machine, decision, run.assigner);
+  const report = (): PlacementReport => tally.report(machine, decision, run.assigner, false);
   pages.walk(mappings);
   for (let look = false, more = true; more; ) {
     look ||= signal?.aborted === true;
@@ -164,6 +173,7 @@ async function pass(work: Work, dryRun: boolean): Promise<MoveResult> {
     movedPages: tally.moved,
     seconds: seconds(),
     notes: balancingNotes(),
+    reportBefore: tally.report(machine, decision, run.assigner, true),
   };
 }
 
@@ -220,15 +230,22 @@ function refused(action: string, errno: number, report: PlacementReport): Placem
   );
 }
 
-function strictError({ action }: Work, report: PlacementReport, what: string): PlacementError {
+/** @param carried the report that the error carries, when it is another one */
+function strictError(
+  { action }: Work,
+  report: PlacementReport,
+  what: string,
+  carried: PlacementReport = report,
+): PlacementError {
   const outside = report.elsewhere.reduce((sum, { pages }) => sum + pages, 0);
   const first = report.refused.find(({ pages }) => pages > 0);
   const why = first === undefined ? "" : ` (${first.pages} of them: ${first.why})`;
+  const targets = report.targets.map(({ target }) => target).join(", ");
   return new PlacementError(
     "PLACEMENT_REFUSED",
     first?.errno ?? "ENOMEM",
-    `${action}: mode strict wants all of ${report.pages} pages in ${report.targets.map(({ target }) => target).join(", ")}, but ${outside} ${what}${why}; add targets, or use mode preferred.`,
-    report,
+    `${action}: mode strict wants all of ${report.pages} pages in ${targets}, but ${outside} ${what}${why}; add targets, or use mode preferred.`,
+    carried,
   );
 }
 
