@@ -147,12 +147,9 @@ async function bootSaying(
   script: string,
   limitS: number,
 ): Promise<GuestEnd> {
-  const payload = [
-    `cd ${quoted(REPOSITORY)} || exit 203`,
-    `export HMS_LAB=${machine.name}`,
-    script,
-    "",
-  ].join("\n");
+  const payload = [`cd ${quoted(REPOSITORY)} || exit 203`, `export HMS_LAB=${machine.name}`, script, ""].join(
+    "\n",
+  );
   const { onOutput, signal } = options;
   const limitMs = limitS * 1000;
   const end = await boot(lab, {

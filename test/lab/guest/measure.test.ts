@@ -1,0 +1,180 @@
+// lab: hmat
+// Measuring on a machine with several memories: the values of an emulated machine mean nothing, but every pair has to be
+// there, and the memory that is gone through has to be the target's.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { globSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { PlacedBuffer } from "@hms/host-linux";
+import { discover, type Machine, type Quantity } from "@hms/topology";
+import type { Measurements } from "@hms/topology/measured";
+import { measure } from "hms/measure";
+import { machine, nodeOf } from "./machine.ts";
+
+const HMS = join(import.meta.dirname, "../../../packages/cli/bin/hms.js");
+/** Small and short: the guest is emulated. */
+const SHORT = { quick: true, runs: 1, size: "8MiB" } as const;
+const SHORT_ARGUMENTS = ["measure", "--quick", "--runs", "1", "--size", "8MiB"];
+const SAVED = "/tmp/measured.json";
+
+const withCpus = machine.domains.filter(({ cpus }) => cpus.length > 0).map(({ domain }) => nodeOf(domain));
+const withMemory = machine.domains
+  .filter(({ memoryMib }) => memoryMib > 0)
+  .map(({ domain }) => nodeOf(domain));
+const wanted = withCpus.flatMap((cpu) => withMemory.map((memory) => `node${cpu} node${memory}`)).sort();
+
+interface Finished {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function hms(args: readonly string[], through: readonly string[] = []): Finished {
+  const [command = "", ...rest] = [...through, process.execPath, HMS, ...args];
+  return spawnSync(command, rest, { encoding: "utf8", env: { ...process.env, XDG_DATA_HOME: "/tmp/data" } });
+}
+
+function pairsOf({ pairs }: Pick<Measurements, "pairs">): string[] {
+  return pairs.map(({ initiator, target }) => `${initiator} ${target}`).sort();
+}
+
+/** Pages by node of this process's mappings that are to be on one node, as the kernel shows them. */
+function preferredPages(node: number): Map<number, number> {
+  const pages = new Map<number, number>();
+  for (const line of readFileSync("/proc/self/numa_maps", "utf8").split("\n")) {
+    if (!line.includes(` prefer:${node} `)) continue;
+    for (const [, where, count] of line.matchAll(/ N(\d+)=(\d+)/g))
+      pages.set(Number(where), (pages.get(Number(where)) ?? 0) + Number(count));
+  }
+  return pages;
+}
+
+test("every pair is measured in memory of its target, and what has no memory is named", async () => {
+  const seen = new Map<string, Map<number, number>>();
+  const measured = await measure({
+    ...SHORT,
+    onProgress: ({ what }) => {
+      // Once the latency's turn has come, the memory has been placed and gone through.
+      const [, initiator, node] = /^(node\d+) → node(\d+): latency$/.exec(what) ?? [];
+      if (node !== undefined) seen.set(`${initiator} node${node}`, preferredPages(Number(node)));
+    },
+  });
+  assert.deepEqual(pairsOf(measured), wanted);
+  for (const pair of measured.pairs) {
+    const name = `${pair.initiator} ${pair.target}`;
+    assert.equal(pair.placement, "verified", name);
+    const pages = seen.get(name) ?? new Map<number, number>();
+    assert.deepEqual(
+      [...pages.keys()],
+      [Number(pair.target.slice(4))],
+      `${name}: numa_maps shows other nodes`,
+    );
+    const all = [...pages.values()].reduce((sum, count) => sum + count, 0);
+    assert.ok(all >= (8 << 20) / 4096, `${name}: ${all} pages`);
+    for (const { read, write, copy } of pair.rates)
+      for (const { median, min, max } of [read, write, copy])
+        assert.ok(min > 0 && min <= median && median <= max);
+    assert.ok((pair.chases[0]?.latency.median ?? 0) > 0, name);
+  }
+  const empty = nodeOf(4);
+  assert.match(
+    measured.missing.find(({ target }) => target === `node${empty}`)?.why ?? "",
+    /offline|no memory/,
+  );
+  // The slow node has a cache in front of it, which the reader has to know of.
+  const cached = measured.pairs.filter(({ target }) => target === `node${nodeOf(machine.cache.domain)}`);
+  for (const { notes } of cached) assert.match(notes.join(" "), /memory-side cache/);
+});
+
+/** What a pair of nodes is joined by. */
+function between(of: Machine, initiator: number, target: number): (Quantity | null)[] {
+  const from = of.initiators.find(({ id }) => id === `node${initiator}`)?.uid ?? -1;
+  const to = of.targets.find(({ id }) => id === `node${target}`)?.uid ?? -1;
+  return of.links
+    .filter((link) => link.initiators.includes(from) && link.targets.includes(to))
+    .map(({ properties }) => properties.readBandwidth);
+}
+
+test("topo and pick use what was saved, and show where it is from", async () => {
+  const saved = hms([...SHORT_ARGUMENTS, "--save", SAVED]);
+  assert.equal(saved.status, 0, saved.stderr);
+  const used = await discover(undefined, { measured: SAVED });
+  for (const cpu of withCpus)
+    for (const memory of withMemory)
+      assert.ok(
+        between(used, cpu, memory).some((quantity) => quantity?.origin === "measurement"),
+        `node${cpu} → node${memory}`,
+      );
+  // What the firmware says stays beside it.
+  const near = between(used, nodeOf(0), nodeOf(2)).find((quantity) => quantity?.origin === "measurement");
+  assert.ok(near?.others?.some(({ origin }) => origin === "hmat"));
+  assert.match(hms(["topo", "--measured", SAVED]).stdout, /measured/);
+  assert.match(hms(["pick", "--for", "node0", "--measured", SAVED]).stdout, /\(measurement\)/);
+});
+
+test("a node that is full is named, and nobody is killed for it", async () => {
+  const node = nodeOf(2);
+  const buffer = new ArrayBuffer(240 << 20);
+  const placed = new PlacedBuffer(buffer);
+  assert.equal(placed.place(node, false), 0);
+  const bytes = new Uint8Array(buffer);
+  for (let at = 0; at < bytes.length; at += 4096) bytes[at] = 1;
+  const found = hms([...SHORT_ARGUMENTS, "--json"]);
+  placed.release();
+  assert.equal(found.status, 0, found.stderr);
+  const measured = JSON.parse(found.stdout) as Measurements;
+  const others = wanted.filter((name) => !name.endsWith(` node${node}`));
+  assert.deepEqual(pairsOf(measured), others);
+  const why = measured.missing.find(({ target }) => target === `node${node}`)?.why ?? "";
+  assert.match(why, /of it may be taken|came from it/);
+});
+
+test("nodes that a cpuset leaves out are named with the group, the others are measured", () => {
+  const root = "/sys/fs/cgroup";
+  const group = join(root, "measure-test");
+  writeFileSync(join(root, "cgroup.subtree_control"), "+cpuset");
+  mkdirSync(group);
+  try {
+    writeFileSync(join(group, "cpuset.mems"), "0-1");
+    writeFileSync(join(group, "cpuset.cpus"), "0");
+    const inside = ["sh", "-c", `echo $$ > ${group}/cgroup.procs && exec "$@"`, "sh"];
+    const found = hms([...SHORT_ARGUMENTS, "--json"], inside);
+    assert.equal(found.status, 0, found.stderr);
+    const measured = JSON.parse(found.stdout) as Measurements;
+    assert.deepEqual(pairsOf(measured), ["node0 node0", "node0 node1"]);
+    for (const node of [2, 3])
+      assert.match(
+        measured.missing.find(({ target }) => target === `node${node}`)?.why ?? "",
+        /cpuset \/measure-test leaves it out/,
+      );
+    assert.match(
+      measured.missing.find(({ initiator }) => initiator === "node1")?.why ?? "",
+      /cpuset .* leaves/,
+    );
+  } finally {
+    rmdirSync(group);
+  }
+});
+
+test("a node that went offline is named, and what was measured before is not used any more", async () => {
+  const node = nodeOf(3);
+  const blocks = globSync(`/sys/devices/system/node/node${node}/memory*/state`);
+  const before = blocks.map((path) => [path, readFileSync(path, "utf8").trim()] as const);
+  try {
+    for (const path of blocks) writeFileSync(path, "offline");
+    const found = hms([...SHORT_ARGUMENTS, "--json"]);
+    assert.equal(found.status, 0, found.stderr);
+    const measured = JSON.parse(found.stdout) as Measurements;
+    assert.deepEqual(
+      pairsOf(measured),
+      wanted.filter((name) => !name.endsWith(` node${node}`)),
+    );
+    assert.match(measured.missing.map(({ target }) => target).join(" "), new RegExp(`node[\\d,-]*${node}`));
+    const refused = hms(["topo", "--measured", SAVED]);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /taken on another machine, since /);
+  } finally {
+    for (const [path, state] of before) if (state !== "offline") writeFileSync(path, "online");
+  }
+});
