@@ -140,16 +140,26 @@ describe(`rule 2: the matrix of clients and services (HMS_FUZZ_SEED=${seed})`, (
       });
 });
 
-/** Gives structs the fields that a newer client knows of: zero, which means what it did. */
-function fillStructs(
-  registry: Registry,
-  specs: Registry["objects"][string]["methods"][string]["inputs"],
-  input: Values,
-): void {
+type Specs = Registry["objects"][string]["methods"][string]["inputs"];
+
+/** Gives structs the fields that a newer client knows of, wherever they are: zero, which means what it did. */
+function fillStructs(registry: Registry, specs: Specs, input: Values): void {
   for (const [name, spec] of Object.entries(specs))
-    if (spec.type === "struct" && input[name] !== undefined)
-      Object.assign(input[name] as Values, { later: 0 });
+    if (input[name] !== undefined) fillValue(registry, spec, input[name]);
   assert.ok(registry.revision > 1);
+}
+
+function fillValue(
+  registry: Registry,
+  spec: { readonly type: string; readonly of?: string; readonly item?: unknown },
+  value: unknown,
+): void {
+  if (spec.type === "struct") Object.assign(value as Values, { later: 0 });
+  if (spec.type === "array")
+    for (const one of value as unknown[]) fillValue(registry, spec.item as typeof spec, one);
+  const type = spec.of === undefined ? undefined : registry.types[spec.of];
+  if (spec.type === "nested" && type?.kind === "nested")
+    fillStructs(registry, type.attributes, value as Values);
 }
 
 describe("rule 1: a newer client with an older service", () => {

@@ -23,6 +23,17 @@ export interface Override {
   readonly when: number;
 }
 
+/** The policy that pages are under. */
+export interface ExplainedPolicy {
+  readonly mode: "preferred" | "strict" | "interleave" | "weighted" | "unknown";
+  /** Names of the targets, in order. */
+  readonly targets: readonly string[];
+  /** `bind`, or `default`: that of their space when they were made. */
+  readonly origin: "bind" | "default" | "unknown";
+  /** Since when: milliseconds since 1970. */
+  readonly since: number;
+}
+
 /** Where pages that follow each other and are alike are, since when and why. */
 export interface Explanation {
   /** Bytes from the start of the region. */
@@ -48,6 +59,10 @@ export interface Explanation {
   readonly held: string | null;
   /** The newest placement of them that was not allowed as asked. */
   readonly override: Override | null;
+  /** The policy that they are under; null: none. */
+  readonly policy: ExplainedPolicy | null;
+  /** The node of the machine that they are on; null: it was not asked for, or they are on none. */
+  readonly node: number | null;
 }
 
 /** Where pages are. */
@@ -87,7 +102,7 @@ export function explanationsOf(
 }
 
 function explanationOf(run: Run, address: number, time: (ns: number) => number): Explanation {
-  const { override } = run;
+  const { override, policy } = run;
   return {
     offset: run.first * PAGE - address,
     bytes: run.count * PAGE,
@@ -112,6 +127,11 @@ function explanationOf(run: Run, address: number, time: (ns: number) => number):
             became: override.became ?? null,
             when: time(override.when),
           },
+    policy:
+      policy === undefined
+        ? null
+        : { mode: policy.mode, targets: policy.targets, origin: policy.origin, since: time(policy.when) },
+    node: run.node ?? null,
   };
 }
 
@@ -126,6 +146,9 @@ function continues(a: Explanation, b: Explanation): boolean {
     a.from === b.from &&
     a.held === b.held &&
     a.override?.when === b.override?.when &&
+    a.node === b.node &&
+    a.policy?.since === b.policy?.since &&
+    a.policy?.targets.join() === b.policy?.targets.join() &&
     a.duplicates.join() === b.duplicates.join()
   );
 }

@@ -3,7 +3,9 @@ import type { Meeting } from "./beside.ts";
 import { Device } from "./device.ts";
 import { type EventOptions, EventStream } from "./events.ts";
 import { closed, type Link } from "./link.ts";
+import { expectOptions, type Known } from "./options.ts";
 import { type ServeOptions, serve } from "./serve.ts";
+import { parseSize, type Size } from "./size.ts";
 import { Space } from "./space.ts";
 
 const PAGE = 4096;
@@ -12,6 +14,17 @@ type SampleAnswer = Answered<CoreRegistry, "context", "timeline">["samples"][num
 
 /** Objects, methods and attributes of the interface, as it tells them itself. */
 export type InterfaceInfo = Answered<CoreRegistry, "context", "query">;
+
+/** How a space is made. */
+export interface SpaceOptions {
+  /**
+   * The most that it may have of some targets (a device, `nodeN`, `host`), by name; of others as much as there is. What
+   * has no room within a share goes where it would go if the target were full.
+   */
+  readonly shares?: Readonly<Record<string, Size>>;
+}
+
+const SPACE: Known<SpaceOptions> = { shares: "object" };
 
 /** What another thread needs to use this hms (`attach`). It can be posted to any thread of the process. */
 export interface HmsHandle {
@@ -174,7 +187,8 @@ export class Hms implements Disposable {
   }
 
   /**
-   * Makes a further space. Queues reach one space only: what is in another they cannot touch.
+   * Makes a further space. Queues reach one space only: what is in another they cannot touch. Throws NO_SUCH_TARGET
+   * (ENOENT) for shares of what is not there.
    *
    * @example
    * ```ts
@@ -186,9 +200,18 @@ export class Hms implements Disposable {
    * await queue.run(() => {}, { x: x.read() }).catch((error) => console.log(error.code)); // OTHER_SPACE
    * ```
    */
-  createSpace(): Space {
+  createSpace(options: SpaceOptions = {}): Space {
     this.#expectOpen("Making a space");
-    return this.#spaceOf(this.#link.sync.space.create({ context: this.#context }).space);
+    expectOptions("Making a space", options, SPACE);
+    const shares = Object.entries(options.shares ?? {}).map(([target, size]) => ({
+      target,
+      bytes: parseSize(size, `the share of ${target}`),
+    }));
+    const made = this.#link.sync.space.create({
+      context: this.#context,
+      ...(shares.length === 0 ? {} : { shares }),
+    });
+    return this.#spaceOf(made.space);
   }
 
   /**

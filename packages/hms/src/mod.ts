@@ -2,6 +2,7 @@
 // docs/concepts/userspace.md what happens behind it.
 
 export type { IndexRange, KernelDevice, QueueState, TypedArray } from "@hms/driver-accel";
+export { PlacementError, type PlacementReport, type PlacementRequest } from "@hms/policy";
 export { HmsError } from "@hms/topology";
 export type { ArrayType } from "./arrays.ts";
 export {
@@ -14,6 +15,7 @@ export {
 export { type EventOptions, EventStream, type EventTopic, type HmsEvent } from "./events.ts";
 export type {
   Cause,
+  ExplainedPolicy,
   Explanation,
   Kept,
   MoveReport,
@@ -29,9 +31,11 @@ export {
   type InterfaceInfo,
   type RegionTraffic,
   type Sample,
+  type SpaceOptions,
   type Statistics,
 } from "./hms.ts";
 export { attach, type OpenOptions, open } from "./open.ts";
+export type { Bind, BindOptions, Placement, PlacementChoice, Share } from "./placement.ts";
 export type { Argument, Arguments, KernelFunction, Program, ProgramKernel, Values } from "./program.ts";
 export { Queue, type QueueStatistics, type RunOptions, type RunResult, type Work } from "./queue.ts";
 export {

@@ -1,10 +1,12 @@
 import type { ElementName, TypedArray } from "@hms/driver-accel";
 import { type Address, bufferAt, detach } from "@hms/host-linux";
+import type { PlacementReport } from "@hms/policy";
 import { HmsError } from "@hms/topology";
 import type { CoreRegistry, Handle, TypeValue } from "@hms/uabi";
 import { type ArrayType, arrayType, elementName } from "./arrays.ts";
 import type { Meeting } from "./beside.ts";
 import { closed, type Link } from "./link.ts";
+import { type Bind, type BindOptions, bindSlice } from "./placement.ts";
 
 /** What the pages of a region come from: zeros (private or shared), a file, or a private copy of a file. */
 export type RegionKind = "private" | "shared" | "file" | "copy";
@@ -26,6 +28,7 @@ export interface RegionHandle {
   readonly hms: "region";
   readonly meeting: Meeting;
   readonly context: number;
+  readonly space: number;
   readonly region: number;
   readonly kind: RegionKind;
   readonly name: string;
@@ -117,6 +120,23 @@ export class Slice<T extends TypedArray> {
     );
   }
 
+  /**
+   * Binds it: `Space.bind` says what that means, what it throws and what it answers.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=1MiB"] });
+   * const x = hms.space.alloc(Float32Array, 1000);
+   * x.view.fill(1);
+   * const report = x.bind({ for: ["accel0"], migrate: true });
+   * console.log(report.satisfied, hms.space.explain(x)[0]?.place); // true accel0 memory
+   * ```
+   */
+  bind(request: Bind | null, options: BindOptions = {}): PlacementReport {
+    return this.region.bindPages(this.pages, request, options);
+  }
+
   /** The pages that it is on, by their numbers: what the interface calls a range. */
   get pages(): Range {
     const { type, address } = this.region;
@@ -130,6 +150,7 @@ export class Slice<T extends TypedArray> {
 export interface RegionInit<T extends TypedArray> {
   readonly link: Link;
   readonly context: Handle<"context">;
+  readonly space: Handle<"space">;
   readonly handle: Handle<"region">;
   readonly type: ArrayType<T>;
   readonly length: number;
@@ -168,6 +189,7 @@ export class Shared<T extends TypedArray> extends Slice<T> implements Disposable
   readonly id: Handle<"region">;
   readonly #link: Link;
   readonly #context: Handle<"context">;
+  readonly #space: Handle<"space">;
   readonly #attached: boolean;
   readonly #onFree: () => void;
   #buffer: ArrayBuffer | null = null;
@@ -185,6 +207,7 @@ export class Shared<T extends TypedArray> extends Slice<T> implements Disposable
     this.id = init.handle;
     this.#link = init.link;
     this.#context = init.context;
+    this.#space = init.space;
     this.#attached = init.attached;
     this.#onFree = init.onFree;
   }
@@ -261,6 +284,7 @@ export class Shared<T extends TypedArray> extends Slice<T> implements Disposable
       hms: "region",
       meeting: this.#link.meeting,
       context: this.#context,
+      space: this.#space,
       region: this.id,
       kind,
       name,
@@ -299,6 +323,12 @@ export class Shared<T extends TypedArray> extends Slice<T> implements Disposable
     this.forget();
   }
 
+  /** Binds some of its pages, for it and its slices. */
+  bindPages(pages: Range, request: Bind | null, options: BindOptions): PlacementReport {
+    this.expectHere("Binding");
+    return bindSlice(this.#link, this.#space, pages, request, options);
+  }
+
   /** The memory is not there any more: views lose their elements. */
   forget(): void {
     if (this.#gone) return;
@@ -326,6 +356,7 @@ export function attachRegion(link: Link, handle: RegionHandle, onFree: () => voi
   return new Shared({
     link,
     context: handle.context as Handle<"context">,
+    space: handle.space as Handle<"space">,
     handle: region,
     type: arrayType(handle.type),
     length: handle.length,

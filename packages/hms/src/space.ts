@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { TypedArray } from "@hms/driver-accel";
+import type { PlacementReport, PlacementRequest } from "@hms/policy";
 import { HmsError } from "@hms/topology";
 import type { Answered, CoreRegistry, Handle, Input } from "@hms/uabi";
 import { type ArrayType, elementName } from "./arrays.ts";
@@ -8,6 +9,20 @@ import type { Explanation, Kept, MoveReport, Residency } from "./explain.ts";
 import { explanationsOf, residencyOf } from "./explain.ts";
 import { closed, type Link } from "./link.ts";
 import { expectOptions, expectRegion, expectSlice, expectWord, type Known, kindOf } from "./options.ts";
+import {
+  asShorthand,
+  type Bind,
+  type BindOptions,
+  bindSlice,
+  commandOf,
+  dropping,
+  moveOnce,
+  onlyOf,
+  type Placement,
+  place,
+  placementOf,
+  type Share,
+} from "./placement.ts";
 import { type RegionKind, Shared, type Slice } from "./region.ts";
 
 const PAGE = 4096;
@@ -27,8 +42,8 @@ export interface AllocOptions {
   readonly kind?: "private" | "shared";
   /** Pages of 2 MiB: `true` wherever they fit, `false` nowhere; where they help without it. */
   readonly huge?: boolean;
-  /** Where its pages should be: the name of a device, or `host`. See `Space.bind`. */
-  readonly bind?: string;
+  /** Where its pages should be: the name of a target, or a request. See `Space.bind`. */
+  readonly bind?: Bind;
 }
 
 /** How a file becomes a region. */
@@ -42,14 +57,15 @@ export interface FileOptions {
   readonly offset?: number;
   /** Elements; default: as many as the file has from the offset on. */
   readonly length?: number;
-  readonly bind?: string;
+  /** Where its pages should be: `host`, `file`, a node, or a request. See `Space.bind`. */
+  readonly bind?: Bind;
 }
 
 const ALLOC: Known<AllocOptions> = {
   name: "string",
   kind: ["private", "shared"],
   huge: "boolean",
-  bind: "string",
+  bind: "any",
 };
 const FILE: Known<FileOptions> = {
   name: "string",
@@ -57,9 +73,13 @@ const FILE: Known<FileOptions> = {
   private: "boolean",
   offset: "number",
   length: "number",
-  bind: "string",
+  bind: "any",
 };
-const MIGRATE: Known<{ readonly duplicate?: boolean }> = { duplicate: "boolean" };
+const MIGRATE: Known<{ readonly duplicate?: boolean; readonly dryRun?: boolean }> = {
+  duplicate: "boolean",
+  dryRun: "boolean",
+};
+const EXPLAIN: Known<{ readonly nodes?: boolean }> = { nodes: "boolean" };
 
 /** How pages of a range will be used. */
 export type Advice = Input<CoreRegistry, "space", "advise">["advice"];
@@ -208,10 +228,14 @@ export class Space implements Disposable {
     type: ArrayType<T>,
     length: number,
     kind: RegionKind,
-    { name, bind }: { readonly name?: string; readonly bind?: string },
+    { name, bind }: { readonly name?: string; readonly bind?: Bind },
     input: Omit<Input<CoreRegistry, "region", "create">, "space">,
   ): Shared<T> {
     this.#expectOpen("Making a region");
+    // A file may be made or grow: so what is wrong with the request is found before.
+    if (bind !== undefined) commandOf(null, bind);
+    if (bind !== undefined && input.path !== undefined)
+      asShorthand(bind, () => place(this.#link, this.handle, [commandOf(null, bind)], { dryRun: true }));
     const made = this.#link.sync.region.create({
       space: this.handle,
       ...input,
@@ -237,6 +261,7 @@ export class Space implements Disposable {
     const region: Shared<T> = new Shared<T>({
       link: this.#link,
       context: this.#context,
+      space: this.handle,
       handle: made.region,
       type,
       length,
@@ -277,7 +302,8 @@ export class Space implements Disposable {
   }
 
   /**
-   * Says where each page is, since when, and why, in runs of pages alike.
+   * Says where each page is, since when, and why, in runs of pages alike; also which policy it is under. With `nodes`
+   * it says on which node of the machine those in the host's memory are, for which the kernel is asked.
    *
    * @example
    * ```ts
@@ -289,8 +315,9 @@ export class Space implements Disposable {
    * console.log(run?.place, run?.state); // host mapped
    * ```
    */
-  explain(of: AnySlice): Explanation[] {
+  explain(of: AnySlice, options: { readonly nodes?: boolean } = {}): Explanation[] {
     expectSlice("Explaining", of);
+    expectOptions("Explaining", options, EXPLAIN);
     of.region.expectHere("Explaining");
     const runs: Answered<CoreRegistry, "space", "explain">["runs"][number][] = [];
     const range = of.pages;
@@ -300,6 +327,7 @@ export class Space implements Disposable {
         space: this.handle,
         range: { first, count: end - first },
         limit: 1024,
+        ...(options.nodes === true ? { nodes: true } : {}),
       });
       runs.push(...answer.runs);
       if (answer.next === undefined || answer.next >= end) break;
@@ -338,8 +366,12 @@ export class Space implements Disposable {
   }
 
   /**
-   * Moves pages to a memory: a device's name, or `host`. Best effort: the report says which stayed, and why. With
-   * `duplicate` they stay where they are, and the device gets read-only duplicates. Rejects with NO_SUCH_TARGET (ENOENT).
+   * Moves pages to a memory, now: the name of a device, or `host`. Best effort: the report says which stayed, and why.
+   * With `duplicate` they stay where they are, and the device gets read-only duplicates. Rejects with NO_SUCH_TARGET
+   * (ENOENT).
+   *
+   * With a request, they move to its targets as far as there is room, nothing has to leave for them, and policies stay
+   * as they are. Rejects as `bind` throws.
    *
    * @example
    * ```ts
@@ -349,16 +381,26 @@ export class Space implements Disposable {
    * x.view.fill(1);
    * const { movedBytes, kept } = await hms.space.migrate(x, "accel0");
    * console.log(movedBytes, kept); // 65536 []
+   * const { targets } = await hms.space.migrate(x, { targets: ["host"] });
+   * console.log(targets); // [ { target: 'host', wanted: 16, placed: 16, moved: 16 } ]
    * ```
    */
   async migrate(
     of: AnySlice,
     target: string,
-    options: { readonly duplicate?: boolean } = {},
-  ): Promise<MoveReport> {
+    options?: { readonly duplicate?: boolean },
+  ): Promise<MoveReport>;
+  async migrate(of: AnySlice, request: PlacementRequest, options?: BindOptions): Promise<PlacementReport>;
+  async migrate(
+    of: AnySlice,
+    target: Bind,
+    options: { readonly duplicate?: boolean; readonly dryRun?: boolean } = {},
+  ): Promise<MoveReport | PlacementReport> {
     expectSlice("Migrating", of);
     expectOptions("Migrating", options, MIGRATE);
     of.region.expectHere("Migrating");
+    if (typeof target !== "string")
+      return moveOnce(this.#link, this.handle, commandOf(of.pages, target), options);
     const { moved, left, kept } = await this.#link.async.space.migrate({
       space: this.handle,
       range: of.pages,
@@ -416,30 +458,140 @@ export class Space implements Disposable {
   }
 
   /**
-   * Records which memory a region's pages should be in: with `host`, devices use them there, in place; with a device's
-   * name, all that it touches moves to it, also what it only reads. `null` takes that back. Throws NO_SUCH_TARGET
-   * (ENOENT), PART_OF_A_REGION (EOPNOTSUPP).
+   * Binds a region, or a part of one: records where its pages should be. `request` names what will use them (`for`:
+   * the best memory for all of these is found), targets in order, or both; or it is the name of one target: `host`
+   * (devices use the pages there, in place), a device (all that it touches moves to its memory), `node2` (a node of the
+   * machine), `file` (what is not in use stays in its file). `null` takes it back.
+   *
+   * Pages are made there, and devices bring there what they touch. Those that are elsewhere already stay there, unless
+   * the request says `migrate`; then the thread waits until they have moved. With the mode `strict` the listed targets
+   * are all that there is: if there is no room for the pages (for `size` bytes, or without it for all of the range), or
+   * if some will not move, it throws, and everything is as it was. The report says where pages are now, what was refused
+   * and by whom; `placement` says it again later. With `dryRun` nothing is done, and it says what would be.
+   *
+   * Throws what is wrong with the request (EINVAL), TARGET_UNKNOWN and INITIATOR_UNKNOWN (ENOENT), for the name of one
+   * target NO_SUCH_TARGET; NO_FILE (EINVAL); PLACEMENT_REFUSED, a `PlacementError` that carries the report.
    *
    * @example
    * ```ts
    * import { open } from "hms";
    * using hms = await open({ ram: "64MiB", devices: ["accel:memory=1MiB"] });
-   * const x = hms.space.alloc(Float32Array, 1000);
+   * const x = hms.space.alloc(Float32Array, 1 << 16);
    * hms.space.bind(x, "host");
    * await hms.device("accel0").queue().run(({ x }, { first, end }) => {
    *   for (let i = first; i < end; i++) x[i] = i;
    * }, { x: x.write() });
    * console.log(hms.space.explain(x)[0]?.place); // host
+   * const report = hms.space.bind(x, { targets: ["accel0", "host"], migrate: true });
+   * console.log(report.targets[0]); // { target: 'accel0 memory', wanted: 64, placed: 64, moved: 64 }
    * ```
    */
-  bind(of: AnySlice, target: string | null): void {
+  bind(of: AnySlice, request: Bind | null, options: BindOptions = {}): PlacementReport {
     expectSlice("Binding", of);
     of.region.expectHere("Binding");
-    this.#link.sync.space.bind({
-      space: this.handle,
-      range: of.pages,
-      ...(target === null ? {} : { target, mode: "prefer" }),
+    return bindSlice(this.#link, this.handle, of.pages, request, options);
+  }
+
+  /**
+   * Binds several regions or parts at once: all commands are looked at before any takes effect, and if a `strict` one
+   * cannot be met none does. Commands take effect in order. Throws as `bind`; the error says which command it is about.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=1MiB"] });
+   * const x = hms.space.alloc(Float32Array, 1 << 16);
+   * const y = hms.space.alloc(Float32Array, 1 << 16);
+   * const reports = hms.space.bindAll([
+   *   { of: x, request: { for: ["accel0"] } },
+   *   { of: y, request: { targets: ["host"] } },
+   * ]);
+   * console.log(reports.map(({ targets }) => targets[0]?.target)); // [ 'accel0 memory', 'host' ]
+   * ```
+   */
+  bindAll(
+    commands: readonly { readonly of: AnySlice; readonly request: Bind | null }[],
+    options: BindOptions = {},
+  ): PlacementReport[] {
+    this.#expectOpen("Binding");
+    const said = commands.map(({ of, request }) => {
+      expectSlice("Binding", of);
+      of.region.expectHere("Binding");
+      return request === null ? dropping(of.pages) : commandOf(of.pages, request);
     });
+    return place(this.#link, this.handle, said, options);
+  }
+
+  /**
+   * Says where what is made in this space from now on should be; `null` takes it back. What there is stays as it is.
+   * Throws as `bind`.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=1MiB"] });
+   * hms.space.bindDefault({ targets: ["accel0", "host"] });
+   * const x = hms.space.alloc(Float32Array, 1000);
+   * console.log(hms.space.placement(x)[0]?.origin); // default
+   * ```
+   */
+  bindDefault(request: Bind | null, options: BindOptions = {}): PlacementReport {
+    this.#expectOpen("Binding");
+    if (request === null) return onlyOf(place(this.#link, this.handle, [dropping(null)], options));
+    return asShorthand(request, () =>
+      onlyOf(place(this.#link, this.handle, [commandOf(null, request)], options)),
+    );
+  }
+
+  /**
+   * Says what a region, or a part of one, is bound to, part by part, with a report of where its pages are now, and what
+   * the kernel made of it; without one, what `bindDefault` said. Nothing is listed for what is not bound.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=1MiB"] });
+   * const x = hms.space.alloc(Uint8Array, 65536);
+   * hms.space.bind(x.slice(0, 32768), { targets: ["accel0"] });
+   * const [bound] = hms.space.placement(x);
+   * console.log(bound?.bytes, bound?.choices[0]?.target, bound?.report?.pages); // 32768 accel0 memory 0
+   * ```
+   */
+  placement(of?: AnySlice): Placement[] {
+    this.#expectOpen("Looking at a placement");
+    const time = (ns: number): number => this.#link.time(ns);
+    if (of === undefined) {
+      const { placements } = this.#link.sync.space.placement({ space: this.handle });
+      return placements.map((one) => placementOf(one, 0, time));
+    }
+    expectSlice("Looking at a placement", of);
+    of.region.expectHere("Looking at the placement of");
+    const found: Placement[] = [];
+    const { first: begin, count } = of.pages;
+    for (let first = begin; ; ) {
+      const range = { first, count: begin + count - first };
+      const { placements, next } = this.#link.sync.space.placement({ space: this.handle, range, limit: 256 });
+      found.push(...placements.map((one) => placementOf(one, of.region.address, time)));
+      if (next === undefined) return found;
+      first = next;
+    }
+  }
+
+  /**
+   * Its shares: how much of some targets it may have (`Hms.createSpace`), and has.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=1MiB"] });
+   * using space = hms.createSpace({ shares: { accel0: "256KiB" } });
+   * console.log(space.shares()); // [ { target: 'accel0 memory', bytes: 262144, usedBytes: 0 } ]
+   * ```
+   */
+  shares(): Share[] {
+    this.#expectOpen("Looking at shares");
+    const { shares } = this.#link.sync.space.shares({ space: this.handle });
+    return shares.map(({ target, bytes, used }) => ({ target, bytes, usedBytes: used ?? 0 }));
   }
 
   /**

@@ -465,22 +465,27 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   }
 
   nodesAt(page: PageIndex, count: PageCount, here: boolean): NodeChoice | null {
-    if (this.placer === null) return null;
-    const owner = this.owners.at(page);
-    if (!(owner instanceof DeviceWindow)) return this.#choose(this.placer, page, count, here);
-    // What the kernel was told is of the program's addresses.
-    return this.#choose(this.placer, owner.first + (page - owner.base), count, false);
+    const { placer } = this;
+    const owner = placer === null ? null : this.owners.at(page);
+    if (placer === null || owner === null) return null;
+    const choice = this.#choice;
+    // What the kernel was told is of the program's addresses, not of windows.
+    const said =
+      owner instanceof DeviceWindow
+        ? placer.choose(owner.space, owner.first + (page - owner.base), count, false, choice)
+        : placer.choose(owner.space, page, count, here, choice);
+    return said ? choice : null;
   }
 
   nodesOf(frame: FrameNumber): NodeChoice | null {
-    if (this.placer === null) return null;
+    const { placer } = this;
+    if (placer === null) return null;
     const table = this.core.memories.tableOf(frame);
-    return this.#choose(this.placer, table.pageOf(frame - table.base), 1, false);
-  }
-
-  #choose(placer: NodePlacer, page: PageIndex, count: PageCount, here: boolean): NodeChoice | null {
+    const index = frame - table.base;
+    if ((table.mapCount[index] ?? 0) === 0) return null;
     const choice = this.#choice;
-    return placer.choose(page, count, here, choice) ? choice : null;
+    const space = this.core.space(table.spaceOf(index));
+    return placer.choose(space, table.pageOf(index), 1, false, choice) ? choice : null;
   }
 
   busy(): void {

@@ -1,9 +1,9 @@
-import type { PageCount, PageIndex } from "@hms/hmm";
+import type { PageCount, PageIndex, Space } from "@hms/hmm";
 import { MPOL_BIND, MPOL_DEFAULT, MPOL_PREFERRED, setMempolicy } from "./sys/numa.ts";
 
 /** Where fresh pages are to be made; filled by a `NodePlacer`. */
 export interface NodeChoice {
-  /** A node of the machine, or −1: the kernel knows it of each page. */
+  /** A node of the machine; −1: wherever the kernel makes them, or with `told` as it knows of each page. */
   node: number;
   /** Pages from the one that was asked about on, of which this is true. At least 1. */
   count: PageCount;
@@ -21,12 +21,12 @@ export interface NodePlacer {
    * Says in `choice` where fresh pages from `page` on should be, and of how many of `count` that is true; false: nobody
    * has said so. `here`: they are made at those addresses, where what the kernel was told counts.
    */
-  choose(page: PageIndex, count: PageCount, here: boolean, choice: NodeChoice): boolean;
+  choose(space: Space, page: PageIndex, count: PageCount, here: boolean, choice: NodeChoice): boolean;
   /** Addresses are the space's no more, or moved. */
-  unmapped(page: PageIndex, count: PageCount): void;
-  remapped(from: PageIndex, to: PageIndex, count: PageCount): void;
+  unmapped(space: Space, page: PageIndex, count: PageCount): void;
+  remapped(space: Space, from: PageIndex, to: PageIndex, count: PageCount): void;
   /** Why no memory could be made for a page, in words. */
-  whyFull(page: PageIndex): string | null;
+  whyFull(space: Space, page: PageIndex): string | null;
 }
 
 /** The choice that is filled again and again. */

@@ -135,7 +135,8 @@ export class LinuxRegion {
       // Its region is gone or allows no such access: the kernel says so itself, when it looks again.
       uffd.wake(address, PAGE_BYTES);
     } else {
-      const full = host.placer?.whyFull(page) ?? "no memory is left, neither within the budget nor on disk";
+      const full =
+        host.placer?.whyFull(this.space, page) ?? "no memory is left, neither within the budget nor on disk";
       const why = outcome === ENOMEM ? full : `error ${outcome}`;
       dieLoudly(`a touch of page ${page} of ${this.name} cannot be answered: ${why}`);
     }

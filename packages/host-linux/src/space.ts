@@ -218,7 +218,7 @@ export class LinuxSpace {
   /** Nobody answers for the range any more. */
   forget(first: PageIndex, count: PageCount): void {
     this.#forgetZeros(first, first + count);
-    this.host.placer?.unmapped(first, count);
+    this.host.placer?.unmapped(this.space, first, count);
     const gone = this.host.owners.within(first, first + count);
     this.host.owners.remove(first, count);
     for (const { owner } of gone) {
@@ -261,7 +261,7 @@ export class LinuxSpace {
     if (errno !== OK || owner === null) return;
     this.host.owners.remove(first, count);
     this.host.owners.add(to, count, owner);
-    this.host.placer?.remapped(first, to, count);
+    this.host.placer?.remapped(this.space, first, to, count);
   }
 
   /**
@@ -289,7 +289,7 @@ export class LinuxSpace {
     this.dropZeros(first, first + count, true);
     const errno = this.space.remap(first, count, region.first, keepOld);
     if (errno !== OK) throw failed("Moving a range", errno);
-    this.host.placer?.remapped(first, region.first, count);
+    this.host.placer?.remapped(this.space, first, region.first, count);
     if (!keepOld) this.unmap(first, count);
     return region;
   }

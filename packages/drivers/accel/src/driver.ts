@@ -25,6 +25,7 @@ import { Loader } from "./loader.ts";
 import { AccelMemory } from "./memory.ts";
 import type { FromDevice, ToDevice } from "./messages.ts";
 import { Parameters } from "./parameters.ts";
+import type { DevicePlacer } from "./placer.ts";
 import type { Platform } from "./platform.ts";
 import type { AccelQueue } from "./queue.ts";
 import type { SpaceView } from "./view.ts";
@@ -38,6 +39,8 @@ export interface AccelOptions {
   readonly queuesMax?: number;
   /** An eventfd that wakes the kernel thread when the device has something to say; default: it is found by `poll`. */
   readonly wakeFd?: number;
+  /** Knows where pages should be that the device touches; default: nobody does. */
+  readonly placer?: DevicePlacer;
   /** The module of the device's thread; default: this package's. For programs that are bundled. */
   readonly thread?: URL;
 }
@@ -114,6 +117,7 @@ export class AccelDriver implements Disposable {
       faulted: () => this.#running()?.countFault(),
       failedFault: () => Atomics.add(this.#words, E_FAILED_FAULTS, 1),
     });
+    this.memory.placer = options.placer ?? null;
     this.#platform = platform;
     this.#parameters = new Parameters(options.name, this.#isolation);
     const thread = {

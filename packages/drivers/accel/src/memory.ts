@@ -14,6 +14,7 @@ import {
 } from "@hms/hmm";
 import { HmsError } from "@hms/topology";
 import type { Backing, Platform } from "./platform.ts";
+import type { DevicePlacer } from "./placer.ts";
 import { Victims } from "./victims.ts";
 import { type Declared, SpaceView } from "./view.ts";
 
@@ -40,6 +41,8 @@ export class AccelMemory implements DeviceMemoryOps {
   readonly #victims: Victims;
   readonly #watch: FaultWatch;
   #evicting = false;
+  /** Knows where pages should be that the device touches; null: nobody does. */
+  placer: DevicePlacer | null = null;
   evicted = 0;
 
   constructor(core: Core, platform: Platform, name: string, bytes: number, watch: FaultWatch) {

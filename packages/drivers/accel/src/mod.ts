@@ -16,6 +16,7 @@ export { AccelDriver, type AccelOptions } from "./driver.ts";
 export { ELEMENT_NAMES, type ElementName, type TypedArray } from "./elements.ts";
 export type { IndexRange, KernelDevice } from "./engine-programs.ts";
 export type { ProgramSource } from "./messages.ts";
+export type { DeviceChoice, DevicePlacer } from "./placer.ts";
 export type { Backing, Platform, Window, WindowOptions } from "./platform.ts";
 export { type FunctionProgram, programOf } from "./programs.ts";
 export { AccelQueue, type QueueStatistics } from "./queue.ts";

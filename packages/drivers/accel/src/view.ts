@@ -2,10 +2,12 @@ import {
   CAUSE,
   DeviceTable,
   EFAULT,
+  ENOMEM,
   type Errno,
   FaultRange,
   HUGE_PAGES,
   type Invalidation,
+  KIND,
   MAY_READ,
   MAY_WRITE,
   type Migration,
@@ -14,6 +16,7 @@ import {
   OK,
   type PageCount,
   type PageIndex,
+  PRIVATE,
   REQUEST_FAULT,
   REQUEST_WRITE,
   type Region,
@@ -26,6 +29,7 @@ import { FaultAround } from "./around.ts";
 import { EIO } from "./code.ts";
 import { ACCESS_READ, ACCESS_WRITE } from "./layout.ts";
 import type { AccelMemory } from "./memory.ts";
+import { type DeviceChoice, newChoice } from "./placer.ts";
 import type { Window } from "./platform.ts";
 
 /** How the device gets the pages of a region: `Advice` of `AccelQueue.attach`. */
@@ -100,6 +104,7 @@ export class SpaceView implements MirrorOps {
   readonly windows: Set<ViewWindow> = new Set();
   readonly #range = new FaultRange(HUGE_PAGES);
   readonly #declared: Declared;
+  readonly #choice: DeviceChoice = newChoice();
   /** The window whose fault is being answered. */
   #faulting: ViewWindow | null = null;
   #mapErrno: Errno = OK;
@@ -247,7 +252,8 @@ export class SpaceView implements MirrorOps {
     const count = this.#missing(page, first, target.around.count);
     const declared = this.#declared(target.region);
     const writes = write || (declared & ACCESS_WRITE) !== 0;
-    this.#bring(target, region, page, first, count, writes, declared);
+    const brought = this.#bring(target, region, page, first, count, writes, declared);
+    if (brought !== OK) return brought;
     return this.#populate(target, page, first, count, write, writes && region.writable);
   }
 
@@ -257,7 +263,7 @@ export class SpaceView implements MirrorOps {
     return next < 0 ? count : next - first;
   }
 
-  /** Gets pages into the device's memory, as far as that is wanted and possible. */
+  /** Gets pages into the device's memory, as far as that is wanted and possible. ENOMEM: as it had to be, and is not. */
   #bring(
     target: ViewWindow,
     region: Region,
@@ -266,8 +272,43 @@ export class SpaceView implements MirrorOps {
     count: PageCount,
     writes: boolean,
     declared: number,
+  ): Errno {
+    if (!region.anonymous || target.advice === "stay") return OK;
+    const { placer, memory } = this.memory;
+    const choice = this.#choice;
+    for (let at = first; at < first + count; ) {
+      const left = first + count - at;
+      if (placer === null || !placer.choose(this.space, at, left, memory, choice)) {
+        this.#bringRun(target, page, at, left, writes, declared);
+        break;
+      }
+      const run = Math.min(left, choice.count);
+      if (choice.way === "unsaid") this.#bringRun(target, page, at, run, writes, declared);
+      else if (!this.#place(choice, page, at, run)) return ENOMEM;
+      at += run;
+    }
+    return OK;
+  }
+
+  /** Does with pages what was said of them. False: the one that was touched had to be here, and is not. */
+  #place({ way, strict }: DeviceChoice, page: PageIndex, first: PageIndex, run: PageCount): boolean {
+    if (way === "stay") return true;
+    const { core, table } = this.space;
+    const { memory: to } = this.memory;
+    const count = way === "room" ? Math.min(run, this.memory.available) : run;
+    if (count > 0) core.migrate({ space: this.space, first, count, to, cause: CAUSE.deviceFault });
+    if (!strict || page < first || page >= first + run) return true;
+    return (table.flagsAt(page) & KIND) === PRIVATE && to.holds(table.frameAt(page));
+  }
+
+  #bringRun(
+    target: ViewWindow,
+    page: PageIndex,
+    first: PageIndex,
+    count: PageCount,
+    writes: boolean,
+    declared: number,
   ): void {
-    if (!region.anonymous || target.advice === "stay") return;
     const { core } = this.space;
     const reads = !writes && (declared === ACCESS_READ || declared === 0);
     const duplicate =

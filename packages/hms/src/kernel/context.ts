@@ -34,12 +34,17 @@ export function contextHandlers(kernel: Kernel): ContextHandlers {
         trace: kernel.watch,
       });
       try {
-        kernel.machines = makeMachines(host, devices ?? [], kernel.wake.fd);
+        kernel.machines = makeMachines(host, devices ?? [], {
+          wakeFd: kernel.wake.fd,
+          placer: kernel.placements.devices,
+        });
+        kernel.serve(host);
       } catch (error) {
+        for (const { accel } of kernel.machines) accel.close();
+        kernel.machines = [];
         host.close();
         throw error;
       }
-      kernel.host = host;
       kernel.watch.begin(host, kernel.machines);
       const handle = kernel.handles.add("context", { handle: 0 as Handle<"context"> });
       kernel.context = { handle };

@@ -10,6 +10,7 @@ import {
   type LoopService,
   type MapOptions,
   type Placement,
+  Residence,
 } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import { CORE, type CoreRegistry, HandleTable, type Peer, RingServer, Service } from "@hms/uabi";
@@ -38,6 +39,7 @@ import type {
   RegionEntry,
   SpaceEntry,
 } from "./objects.ts";
+import { Placements } from "./placement/placements.ts";
 import { queueHandlers } from "./queue.ts";
 import { newEntry, regionHandlers } from "./region.ts";
 import { registrationHandlers } from "./registration.ts";
@@ -62,6 +64,11 @@ export class Kernel implements LoopService {
   readonly spaces: Set<SpaceEntry> = new Set();
   /** Regions that were destroyed, the oldest first. */
   readonly gone: RegionInfo[] = [];
+  /** Where memory should be, and on which nodes it is. */
+  readonly placements: Placements = new Placements(this);
+  /** Commands of one call are being carried out: those of others wait. */
+  placing = false;
+  #residence: Residence | null = null;
   machines: readonly Machine[] = [];
   context: ContextEntry | null = null;
   host: LinuxHost | null = null;
@@ -105,17 +112,22 @@ export class Kernel implements LoopService {
       if (this.#connect() + this.#rings.poll() === 0)
         Atomics.wait(this.#words, CONNECTS, this.#connects, LOOK_EVERY);
     }
-    if (this.host !== null) {
-      const options = { heartbeat: this.#heartbeat, placement: this.placement };
-      this.#loop = new KernelLoop(this.host, this, this.wake, options);
-      this.#loop.run();
-    }
+    this.#loop?.run();
+    this.#residence?.[Symbol.dispose]();
+    this.placements[Symbol.dispose]();
     Atomics.store(this.#words, STATE, CLOSED);
     this.#rings.close();
     this.#hellos.close();
     this.wake.close();
     Atomics.store(this.#words, KERNEL_TID, 0);
     Atomics.notify(this.#words, KERNEL_TID);
+  }
+
+  /** From now on the faults of a host are served. Throws NO_DESCRIPTOR. */
+  serve(host: LinuxHost): void {
+    const options = { heartbeat: this.#heartbeat, placement: this.placement };
+    this.#loop = new KernelLoop(host, this, this.wake, options);
+    this.host = host;
   }
 
   /** Ends `run` when everything is given back. */
@@ -260,6 +272,12 @@ export class Kernel implements LoopService {
     entry.space.queues.delete(entry);
     this.disown(entry.handle);
     this.handles.delete("queue", entry.handle);
+  }
+
+  /** On which nodes of the machine pages are. Throws ENODEV as `open` does. */
+  get residence(): Residence {
+    this.#residence ??= new Residence(this.open);
+    return this.#residence;
   }
 
   /** The host. Throws ENODEV before the context is open, and after it is closed. */

@@ -1,4 +1,4 @@
-import { AccelDriver, type Platform } from "@hms/driver-accel";
+import { AccelDriver, type DevicePlacer, type Platform } from "@hms/driver-accel";
 import { addressOf, type LinuxHost } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import { parseSize } from "../size.ts";
@@ -14,6 +14,14 @@ function refuse(spec: string, why: string): never {
     "EINVAL",
     `Making device ${JSON.stringify(spec)} failed: ${why}. Devices are written ${KNOWN}.`,
   );
+}
+
+/** What all devices have of the kernel thread. */
+export interface SharedParts {
+  /** Its eventfd. */
+  readonly wakeFd: number;
+  /** Knows where pages should be. */
+  readonly placer: DevicePlacer;
 }
 
 /** The options of `accel:memory=64MiB,queues=8`. */
@@ -36,10 +44,10 @@ function take(options: Map<string, string>, name: string): string | undefined {
 }
 
 /** Makes the devices that are named; those before one that cannot be made are closed again. Throws EINVAL. */
-export function makeMachines(host: LinuxHost, specs: readonly string[], wakeFd: number): Machine[] {
+export function makeMachines(host: LinuxHost, specs: readonly string[], shared: SharedParts): Machine[] {
   const machines: Machine[] = [];
   try {
-    for (const spec of specs) machines.push(makeMachine(host, spec, wakeFd, machines));
+    for (const spec of specs) machines.push(makeMachine(host, spec, shared, machines));
   } catch (error) {
     for (const { accel } of machines) accel.close();
     throw error;
@@ -47,7 +55,12 @@ export function makeMachines(host: LinuxHost, specs: readonly string[], wakeFd: 
   return machines;
 }
 
-function makeMachine(host: LinuxHost, spec: string, wakeFd: number, others: readonly Machine[]): Machine {
+function makeMachine(
+  host: LinuxHost,
+  spec: string,
+  { wakeFd, placer }: SharedParts,
+  others: readonly Machine[],
+): Machine {
   const { driver = "", options: text = "" } = SPEC.exec(spec)?.groups ?? {};
   if (driver !== "accel") refuse(spec, `there is no driver ${driver === "" ? "in it" : driver}`);
   const options = optionsOf(spec, text);
@@ -66,6 +79,7 @@ function makeMachine(host: LinuxHost, spec: string, wakeFd: number, others: read
     name,
     memoryBytes: memory === undefined ? ACCEL_MEMORY_DEFAULT : parseSize(memory, `the memory of ${name}`),
     wakeFd,
+    placer,
     ...(queuesMax === undefined ? {} : { queuesMax }),
   });
   return { name, driver, accel, usedBytesMax: 0 };

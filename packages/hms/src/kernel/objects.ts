@@ -5,6 +5,8 @@ import type { LinuxRegion, LinuxSpace, MapOptions } from "@hms/host-linux";
 import type { CoreRegistry, Handle, Peer, TypeValue } from "@hms/uabi";
 import type { Flows } from "./flows.ts";
 import type { Subscription } from "./journal.ts";
+import type { Policies } from "./placement/policies.ts";
+import type { SpaceShares } from "./placement/shares.ts";
 
 export type RegionKind = TypeValue<CoreRegistry, "region-kind">;
 export type Advice = TypeValue<CoreRegistry, "advice">;
@@ -31,6 +33,10 @@ export interface SpaceEntry {
   readonly linux: LinuxSpace;
   readonly regions: Set<RegionEntry>;
   readonly queues: Set<QueueEntry>;
+  /** Where its pages should be. */
+  readonly policies: Policies;
+  /** How much of some targets it may have. */
+  readonly shares: SpaceShares;
 }
 
 /** What happened to the pages of a region, in the order of the interface's struct. */
@@ -61,8 +67,6 @@ export interface RegionEntry {
   /** Threads that have it open, besides those that have not said so; the maker counts. */
   readonly openIn: Set<PeerEntry>;
   advice: Advice;
-  /** Name of the memory that its pages should be in; null: none. */
-  target: string | null;
 }
 
 /** A device of the context. */

@@ -8,9 +8,7 @@ const IN_NO_ORDER = 1;
 const AS_IT_GOES = 0;
 
 /** What a device does with the pages of a region that it touches. */
-export function deviceAdvice(region: RegionEntry, device: string, memory: string): AccelAdvice {
-  if (region.target === "host") return "stay";
-  if (region.target === device || region.target === memory) return "move";
+export function deviceAdvice(region: RegionEntry): AccelAdvice {
   return region.advice === "read-mostly" ? "duplicate" : "auto";
 }
 
@@ -18,9 +16,8 @@ export function deviceAdvice(region: RegionEntry, device: string, memory: string
 export function applyAdvice(kernel: Kernel, region: RegionEntry): void {
   const { advice, linux } = region;
   linux.setWindow(advice === "sequential" ? IN_ORDER : advice === "random" ? IN_NO_ORDER : AS_IT_GOES);
-  for (const [, { device, queue }] of kernel.handles.entries("queue")) {
-    const { name, accel } = device.machine;
-    const wanted = deviceAdvice(region, name, accel.deviceMemory.name);
+  for (const [, { queue }] of kernel.handles.entries("queue")) {
+    const wanted = deviceAdvice(region);
     for (const window of queue.view.windows) {
       if (window.region !== linux.id || window.advice === wanted) continue;
       window.advice = wanted;

@@ -80,14 +80,14 @@ export function queueHandlers(kernel: Kernel): QueueHandlers {
           `Attaching ${region.name} to queue ${queue.number} failed: it is in another space than the queue reaches.`,
         );
       }
-      const { name, accel } = device.machine;
+      const { accel } = device.machine;
       const program =
         registration === undefined ? undefined : kernel.handles.get("registration", registration);
       accel.attach(queue, {
         region: region.linux.id,
         first: region.first,
         pages: region.pages,
-        advice: deviceAdvice(region, name, accel.deviceMemory.name),
+        advice: deviceAdvice(region),
         ...(program === undefined ? {} : { program: program.program }),
       });
       return { id: region.linux.id };

@@ -173,11 +173,11 @@ export function newEntry(
     flows: new Flows(),
     openIn: new Set([maker]),
     advice: "normal",
-    target: null,
   };
   const handle = kernel.handles.add("region", base);
   const entry: RegionEntry = Object.assign(base, { handle });
   space.regions.add(entry);
   kernel.watch.addRegion(entry);
+  kernel.placements.adopt(entry);
   return entry;
 }

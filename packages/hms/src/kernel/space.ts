@@ -1,46 +1,48 @@
-import {
-  CAUSE,
-  type Explanation,
-  HUGE_PAGES,
-  KIND,
-  OK,
-  type PageCount,
-  type PageIndex,
-  SWAP,
-} from "@hms/hmm";
+import { CAUSE, HUGE_PAGES, KIND, OK, PAGE_BYTES, type PageCount, type PageIndex, SWAP } from "@hms/hmm";
 import { HmsError } from "@hms/topology";
-import type { Answered, CoreRegistry, Handle, Handlers, Later, Output, TypeValue } from "@hms/uabi";
-import type { Cause } from "./journal.ts";
+import type { CoreRegistry, Handle, Handlers, Later, Output, TypeValue } from "@hms/uabi";
+import { explain } from "./explain.ts";
 import type { Kernel } from "./kernel.ts";
 import { reasonName } from "./names.ts";
 import type { Machine, RegionEntry, SpaceEntry } from "./objects.ts";
+import { readCommand, readCommands } from "./placement/commands.ts";
+import { placements } from "./placement/listing.ts";
+import { placing } from "./placement/placing.ts";
+import { Policies } from "./placement/policies.ts";
+import { sharesOf, usedOf } from "./placement/shares.ts";
 import { applyAdvice } from "./placing.ts";
 
 type SpaceHandlers = NonNullable<Handlers<CoreRegistry>["space"]>;
-type ExplanationValue = TypeValue<CoreRegistry, "explanation">;
 type KeptValue = TypeValue<CoreRegistry, "kept">;
-type Explained = Answered<CoreRegistry, "space", "explain">["runs"][number];
 
 const RUNS_DEFAULT = 256;
-/** Pages that one message explains at most. */
-const EXPLAINED_MAX: PageCount = 1 << 18;
-/** Pages that are looked at between two looks at the limit. */
-const EXPLAIN_STEP: PageCount = 8 * HUGE_PAGES;
 /** Pages that move between two looks at faults. */
 const MOVE_STEP: PageCount = 8 * HUGE_PAGES;
 const KEPT_MAX = 4096;
 const MIGRATE_DUPLICATE = 1;
+/** Bits of `place-flags`. */
+const DRY_RUN = 1;
+const ONCE = 2;
+const PLACEMENTS_DEFAULT = 256;
 
 export function spaceHandlers(kernel: Kernel): SpaceHandlers {
   const get = (handle: Handle<"space">): SpaceEntry => kernel.handles.get("space", handle);
   return {
-    create() {
+    create({ shares }) {
+      const limits = sharesOf(kernel, shares ?? []);
       const linux = kernel.open.createSpace({});
-      const base = { linux, regions: new Set<RegionEntry>(), queues: new Set<never>() };
+      const base = {
+        linux,
+        regions: new Set<RegionEntry>(),
+        queues: new Set<never>(),
+        policies: new Policies(),
+        shares: limits,
+      };
       const handle = kernel.handles.add("space", { ...base, handle: 0 as Handle<"space"> });
       const entry: SpaceEntry = Object.assign(get(handle), { handle });
       kernel.spaces.add(entry);
       kernel.watch.addSpace(linux.space, handle);
+      kernel.placements.addSpace(entry);
       return { space: handle, pasid: linux.space.id + 1 };
     },
 
@@ -55,14 +57,15 @@ export function spaceHandlers(kernel: Kernel): SpaceHandlers {
       }
       for (const region of [...entry.regions]) kernel.destroyRegion(region);
       entry.linux.close();
+      kernel.placements.removeSpace(entry);
       kernel.spaces.delete(entry);
       kernel.handles.delete("space", handle);
     },
 
-    explain({ space: handle, range, limit }) {
-      const { linux } = get(handle);
-      kernel.expectRange("Explaining", linux.space, range.first, range.count);
-      return explain(kernel, linux.space, range.first, range.count, limit ?? RUNS_DEFAULT);
+    explain({ space: handle, range, limit, nodes }) {
+      const entry = get(handle);
+      kernel.expectRange("Explaining", entry.linux.space, range.first, range.count);
+      return explain(kernel, entry, range, { limit: limit ?? RUNS_DEFAULT, nodes: nodes === true });
     },
 
     migrate({ space: handle, range, target, flags }, call) {
@@ -111,14 +114,37 @@ export function spaceHandlers(kernel: Kernel): SpaceHandlers {
 
     bind({ space: handle, range, target }) {
       const entry = get(handle);
-      if (target !== undefined) kernel.memory(target);
-      kernel.expectRange("Binding", entry.linux.space, range.first, range.count);
-      const regions = regionsIn(entry, range.first, range.count);
-      for (const region of regions) expectWhole("Binding", region, range.first, range.count);
-      for (const region of regions) {
-        region.target = target ?? null;
-        applyAdvice(kernel, region);
-      }
+      const command = target === undefined ? { range, drop: true } : { range, targets: [target] };
+      const { policy } = readCommand(kernel, entry, command);
+      kernel.placements.apply(entry, range.first, range.count, policy);
+    },
+
+    place({ space: handle, commands, flags }, call) {
+      const entry = get(handle);
+      const read = readCommands(kernel, entry, commands);
+      const later = call.later();
+      const has = (flag: number): boolean => ((flags ?? 0) & flag) !== 0;
+      kernel.tasks.add(placing(kernel, read, { dryRun: has(DRY_RUN), once: has(ONCE) }, later));
+      return later;
+    },
+
+    placement({ space: handle, range, limit }, call) {
+      const entry = get(handle);
+      if (range !== undefined) kernel.expectRange("Looking at", entry.linux.space, range.first, range.count);
+      const later = call.later();
+      kernel.tasks.add(placements(kernel, entry, range ?? null, limit ?? PLACEMENTS_DEFAULT, later));
+      return later;
+    },
+
+    shares({ space: handle }) {
+      const entry = get(handle);
+      return {
+        shares: [...entry.shares.all].map(([target, most]) => ({
+          target,
+          bytes: most * PAGE_BYTES,
+          used: usedOf(kernel, entry, target) * PAGE_BYTES,
+        })),
+      };
     },
 
     statistics({ space: handle }) {
@@ -149,70 +175,6 @@ function expectWhole(action: string, region: RegionEntry, first: PageIndex, coun
     "EOPNOTSUPP",
     `${action} failed: it is possible for whole regions only, and ${count} pages from page ${first} on are a part of ${region.name}.`,
   );
-}
-
-function explain(
-  kernel: Kernel,
-  space: SpaceEntry["linux"]["space"],
-  first: PageIndex,
-  count: PageCount,
-  limit: number,
-): Output<CoreRegistry, "space", "explain"> {
-  const runs: Explanation[] = [];
-  const end = first + Math.min(count, EXPLAINED_MAX);
-  let page = first;
-  while (page < end && runs.length <= limit) {
-    const step = Math.min(EXPLAIN_STEP, end - page);
-    runs.push(...kernel.open.core.explain(space, page, step));
-    page += step;
-  }
-  const cut = runs[limit];
-  if (cut !== undefined) page = cut.first;
-  const answer = { runs: runs.slice(0, limit).map(explained) };
-  return page < first + count ? { ...answer, next: page } : answer;
-}
-
-function explained(run: Explanation): ExplanationValue {
-  const {
-    first,
-    count,
-    where,
-    state,
-    writable,
-    huge,
-    cause,
-    from,
-    since,
-    latest,
-    duplicates,
-    held,
-    override,
-  } = run;
-  return {
-    first,
-    count,
-    place: where,
-    state: state as Explained["state"] & ExplanationValue["state"],
-    writable,
-    huge,
-    cause: cause as Cause,
-    from: from ?? undefined,
-    since: since === null ? undefined : Math.max(0, Math.floor(since)),
-    latest: latest === null ? undefined : Math.max(0, Math.floor(latest)),
-    duplicates: duplicates.length === 0 ? undefined : duplicates,
-    held: held ?? undefined,
-    override:
-      override === null
-        ? undefined
-        : {
-            who: override.who,
-            what: override.what,
-            why: override.why,
-            asked: override.asked,
-            became: override.became ?? undefined,
-            when: Math.max(0, Math.floor(override.when)),
-          },
-  };
 }
 
 /** Works in steps between which faults are served; what goes wrong answers the request. */

@@ -2,6 +2,7 @@ import type { Registry } from "../spec.ts";
 import { CONTEXT, CONTEXT_TYPES } from "./context.ts";
 import { DEVICE, DEVICE_TYPES } from "./device.ts";
 import { EVENTS, EVENTS_TYPES } from "./events.ts";
+import { PLACEMENT_TYPES } from "./placement.ts";
 import { QUEUE, QUEUE_TYPES } from "./queue.ts";
 import { REGION, REGION_TYPES } from "./region.ts";
 import { REGISTRATION, REGISTRATION_TYPES } from "./registration.ts";
@@ -13,6 +14,7 @@ export interface CoreRegistry extends Registry {
   readonly namespaces: { readonly core: 0 };
   readonly types: typeof TYPES &
     typeof CONTEXT_TYPES &
+    typeof PLACEMENT_TYPES &
     typeof SPACE_TYPES &
     typeof REGION_TYPES &
     typeof DEVICE_TYPES &
@@ -37,6 +39,7 @@ export const CORE: CoreRegistry = {
   types: {
     ...TYPES,
     ...CONTEXT_TYPES,
+    ...PLACEMENT_TYPES,
     ...SPACE_TYPES,
     ...REGION_TYPES,
     ...DEVICE_TYPES,

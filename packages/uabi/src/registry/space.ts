@@ -1,3 +1,5 @@
+import { PLACEMENT_METHODS } from "./placement.ts";
+
 export const SPACE_TYPES = {
   override: {
     kind: "nested",
@@ -78,6 +80,17 @@ export const SPACE_TYPES = {
         of: "override",
         doc: "The newest placement of them that was not allowed as asked.",
       },
+      policy: {
+        id: 14,
+        type: "nested",
+        of: "explained-policy",
+        doc: "The policy that they are under; absent without one.",
+      },
+      node: {
+        id: 15,
+        type: "u32",
+        doc: "The node of the machine that they are on; absent when it was not asked for, or nothing is there.",
+      },
     },
   },
   "space-statistics": {
@@ -104,6 +117,13 @@ export const SPACE = {
       doc: "Makes an empty space.",
       inputs: {
         context: { id: 1, type: "handle", of: "context", required: true, doc: "Whose it is." },
+        shares: {
+          id: 4,
+          type: "array",
+          item: { type: "nested", of: "share" },
+          maxCount: 256,
+          doc: "The most that it may have of some targets; of the others as much as there is.",
+        },
       },
       outputs: {
         space: { id: 2, type: "handle", of: "space", required: true, doc: "The space." },
@@ -130,6 +150,12 @@ export const SPACE = {
           min: 1,
           max: 1024,
           doc: "The most runs to answer with; 256 without it.",
+        },
+        nodes: {
+          id: 6,
+          type: "bool",
+          hint: true,
+          doc: "Whether to say on which node of the machine each page is: the kernel is asked about each.",
         },
       },
       outputs: {
@@ -240,5 +266,6 @@ export const SPACE = {
         statistics: { id: 2, type: "struct", of: "space-statistics", required: true, doc: "The counts." },
       },
     },
+    ...PLACEMENT_METHODS,
   },
 } as const;

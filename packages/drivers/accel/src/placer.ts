@@ -1,0 +1,34 @@
+import type { DeviceMemory, PageCount, PageIndex, Space } from "@hms/hmm";
+
+/** What is to become of pages that the device touched; filled by a `DevicePlacer`. */
+export interface DeviceChoice {
+  /**
+   * `unsaid`: as the window is advised; `move`: into the device's memory, where others make room; `room`: into it, as
+   * far as there is room; `stay`: where they are, used in place if that can be.
+   */
+  way: "unsaid" | "move" | "room" | "stay";
+  /** Pages from the one that was asked about on, of which this is true. At least 1. */
+  count: PageCount;
+  /** They are to be in the device's memory, or the touch fails. */
+  strict: boolean;
+}
+
+/** Knows where pages that devices touch should be. The driver knows no policy itself. */
+export interface DevicePlacer {
+  /**
+   * Says in `choice` what is to become of pages from `page` on, which the device of a memory touches, and of how many
+   * of `count` that is true. False: nobody has said anything about any of them.
+   */
+  choose(
+    space: Space,
+    page: PageIndex,
+    count: PageCount,
+    memory: DeviceMemory,
+    choice: DeviceChoice,
+  ): boolean;
+}
+
+/** A choice to be filled. */
+export function newChoice(): DeviceChoice {
+  return { way: "unsaid", count: 1, strict: false };
+}
