@@ -77,9 +77,9 @@ const CHASE = `
 
 /** The file as it has to be. */
 export async function kernelsFile(): Promise<string> {
-  const text = `(module (memory (import "measure" "memory") 1 65536)${READ}${WRITE}${COPY}${LIBRARY}${CHASE})`;
+  const text = `(module (memory (import "measure" "memory") 1 65536 shared)${READ}${WRITE}${COPY}${LIBRARY}${CHASE})`;
   const { parseWat } = await wabt();
-  const module = parseWat("kernels.wat", text, { simd: true, bulk_memory: true });
+  const module = parseWat("kernels.wat", text, { simd: true, bulk_memory: true, threads: true });
   const base64 = Buffer.from(module.toBinary({}).buffer).toString("base64");
   module.destroy();
   const lines = base64.match(new RegExp(`.{1,${LINE}}`, "g")) ?? [];

@@ -17,7 +17,7 @@ export interface PagesFound {
 
 /**
  * The pages of a buffer that the runtime made (that of a WebAssembly memory, which cannot be put over memory of one's
- * own), placed on a node. The buffer must live as long, must not move, and must be mapped for itself, in whole pages.
+ * own), placed on a node. The buffer must not move, and must be mapped for itself, in whole pages.
  */
 export class PlacedBuffer {
   /** Offset in the buffer of the first byte that begins a huge page. */
@@ -25,13 +25,16 @@ export class PlacedBuffer {
   /** Bytes from there on, in whole pages. */
   readonly bytes: ByteCount;
   readonly #address: Address;
+  /** Held, so that the memory stays. */
+  readonly #buffer: ArrayBufferLike;
 
-  constructor(buffer: ArrayBuffer) {
+  constructor(buffer: ArrayBufferLike) {
     const address = addressOf(buffer);
     this.start = Math.ceil(address / HUGE_BYTES) * HUGE_BYTES - address;
     const bytes = Math.floor((buffer.byteLength - this.start) / PAGE_BYTES) * PAGE_BYTES;
     if (bytes < PAGE_BYTES) throw new RangeError(`A buffer to be placed has 2 MiB and a page at least.`);
     this.bytes = bytes;
+    this.#buffer = buffer;
     this.#address = address + this.start;
   }
 
@@ -41,6 +44,8 @@ export class PlacedBuffer {
    * kernel tries first: a full one is not emptied for it, and nobody killed. `pagesFound` says what came of it.
    */
   place(node: number | null, huge: boolean): number {
+    if (this.#buffer.byteLength === 0)
+      throw new RangeError("A buffer whose memory was taken away has no pages.");
     madvise(this.#address, this.bytes, MADV_DONTNEED);
     madvise(this.#address, this.bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
     if (node !== null) return mbind(this.#address, this.bytes, MPOL_PREFERRED, [node], 0);

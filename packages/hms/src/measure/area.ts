@@ -1,4 +1,3 @@
-import { PlacedBuffer } from "@hms/host-linux";
 import { KERNELS, ROUND_LOADS } from "./kernels.generated.ts";
 import { WASM_PAGE_BYTES, type WasmModule, wasm } from "./wasm.ts";
 
@@ -7,6 +6,7 @@ const MIB: number = 2 ** 20;
 const CALL_BYTES: number = MIB;
 /** The same for the C library, which goes past the caches only with more than they hold. */
 const LIBRARY_CALL_BYTES: number = 64 * MIB;
+const US_PER_MS = 1000;
 /** Loads of one call of the chase. */
 const CALL_LOADS: number = 256 * ROUND_LOADS;
 /** Sizes are multiples of this: a huge page, and whole rounds of every loop in each half of it. */
@@ -36,19 +36,26 @@ export interface Done {
   /** Bytes, or loads of a chase. */
   readonly amount: number;
   readonly elapsedMs: number;
+  /** Of that, what the thread had of its CPU: what other programs took of it is left out. */
+  readonly cpuMs: number;
 }
 
-/** Memory of a thread's own, and the loops that go over it. */
+/**
+ * Memory of a thread's own, and the loops that go over it. It knows nothing of the system, so that threads with one start
+ * quickly: whoever has its buffer says where its pages come from.
+ */
 export class Area {
   readonly #kernels: Kernels;
-  readonly #words: Uint32Array<ArrayBuffer>;
+  readonly #words: Uint32Array<SharedArrayBuffer>;
   /** Where the next call goes on, in bytes from the start. */
   #at = 0;
   /** Where the chase is, as its kernel has it. */
   #chaseAt = 0;
   #value = 1;
-  /** Its pages: to be placed. */
-  readonly pages: PlacedBuffer;
+  /** What it works on, and up to AREA_STEP more. */
+  readonly buffer: SharedArrayBuffer;
+  /** Where in the buffer it begins: at the start of a huge page. */
+  start = 0;
 
   /** Throws RangeError when there are not so many addresses left. */
   constructor(module: WasmModule, bytes: number) {
@@ -57,17 +64,17 @@ export class Area {
         `An area has ${AREA_STEP} to ${AREA_MAX} bytes in steps of ${AREA_STEP}, not ${bytes}.`,
       );
     const pages = Math.ceil((bytes + AREA_STEP) / WASM_PAGE_BYTES);
-    const memory = new wasm.Memory({ initial: pages, maximum: pages });
+    const memory = new wasm.Memory({ initial: pages, maximum: pages, shared: true });
     const instance = new wasm.Instance(module, { measure: { memory } });
     this.#kernels = instance.exports as unknown as Kernels;
-    this.pages = new PlacedBuffer(memory.buffer);
+    this.buffer = memory.buffer;
     this.#words = new Uint32Array(memory.buffer);
   }
 
   /** Writes all of the first `bytes` bytes, so that their pages are there. */
   touch(bytes: number): void {
     this.#at = 0;
-    this.#kernels.write(this.pages.start, bytes, 1);
+    this.#kernels.write(this.start, bytes, 1);
   }
 
   /**
@@ -76,7 +83,7 @@ export class Area {
    */
   link(bytes: number, lineBytes: number, seed: number): void {
     const words = this.#words;
-    const { start } = this.pages;
+    const { start } = this;
     const count = Math.floor(bytes / lineBytes);
     for (let i = 0, at = start; i < count; i++, at += lineBytes) words[at >>> 2] = at;
     // xorshift32: never 0, and good enough to have no pattern that a processor could follow.
@@ -97,6 +104,7 @@ export class Area {
 
   /** Works on the first `bytes` bytes until the clock (`performance.now()`) is at `untilMs`; once at least. */
   run(work: Work, library: boolean, bytes: number, untilMs: number): Done {
+    const before = process.threadCpuUsage();
     const started = performance.now();
     let amount = 0;
     let now = started;
@@ -104,7 +112,8 @@ export class Area {
       amount += this.#call(work, library, bytes);
       now = performance.now();
     } while (now < untilMs);
-    return { amount, elapsedMs: now - started };
+    const { user, system } = process.threadCpuUsage(before);
+    return { amount, elapsedMs: now - started, cpuMs: (user + system) / US_PER_MS };
   }
 
   #call(work: Work, library: boolean, bytes: number): number {
@@ -117,7 +126,7 @@ export class Area {
     const span = work === "copy" ? bytes >>> 1 : bytes;
     const length = Math.min(library ? LIBRARY_CALL_BYTES : CALL_BYTES, span);
     if (this.#at + length > span) this.#at = 0;
-    const at = this.pages.start + this.#at;
+    const at = this.start + this.#at;
     if (work === "read") this.#value ^= Number(kernels.read(at, length) & 0xffn);
     else if (work === "write") {
       this.#value = (this.#value + 1) & 0xff;

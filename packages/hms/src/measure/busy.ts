@@ -39,7 +39,7 @@ export class Bystanders {
     return [
       ...(others > OTHERS_MAX
         ? [
-            `Other programs used ${percent(others)} of the CPUs meanwhile: bandwidths are too low and latencies too long; measure again when the machine is quiet.`,
+            `Other programs used ${percent(others)} of the CPUs meanwhile: what all CPUs of a node get together is too low, and the rest may be off; measure again when the machine is quiet.`,
           ]
         : []),
       ...(stolen > STOLEN_MAX

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
+import { errnoText, type PagesFound, PlacedBuffer, setAffinity } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import type { Done, Work } from "./area.ts";
-import { type Order, type Placed, type Reply, sharedClockMs, type WorkerData } from "./messages.ts";
+import { type Order, type Reply, sharedClockMs, type WorkerData } from "./messages.ts";
 import type { WasmModule } from "./wasm.ts";
 
 /** Threads at the same time, at most. */
@@ -27,53 +28,74 @@ export interface Turn {
   readonly windowMs: number;
 }
 
+/** What came of placing a thread's memory. */
+export interface Placed {
+  /** What mbind said: 0 or a negative errno. */
+  readonly bound: number;
+  /** Pages by node, or the negative errno that the kernel answered instead. */
+  readonly found: PagesFound | number;
+  /** Part of it in huge pages, 0 to 1; null: not known. */
+  readonly hugePart: number | null;
+}
+
+interface Member {
+  readonly worker: Worker;
+  readonly pages: PlacedBuffer;
+}
+
 /** Threads on CPUs, each with memory of its own. */
 export class Crew implements AsyncDisposable {
-  readonly #workers: readonly Worker[];
+  readonly #members: readonly Member[];
+  readonly #signal: AbortSignal | undefined;
 
-  private constructor(workers: readonly Worker[]) {
-    this.#workers = workers;
+  private constructor(members: readonly Member[], signal: AbortSignal | undefined) {
+    this.#members = members;
+    this.#signal = signal;
   }
 
   /**
-   * Starts a thread on each CPU. Throws MEASURE_NO_THREAD when one cannot have its memory (ENOMEM) or its CPU (EINVAL).
+   * Starts a thread on each CPU; once the signal has come, orders throw MEASURE_STOPPED (ECANCELED). Throws
+   * MEASURE_NO_THREAD when one cannot have its memory (ENOMEM) or its CPU (EINVAL).
    */
-  static async start(module: WasmModule, posts: readonly Post[]): Promise<Crew> {
+  static async start(module: WasmModule, posts: readonly Post[], signal?: AbortSignal): Promise<Crew> {
     const file = new URL(`./thread.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
     const workers: Worker[] = [];
     try {
+      const starting: Promise<Member>[] = [];
       for (const { cpu, bytes } of posts) {
-        const workerData: WorkerData = { module, cpu, bytes };
-        workers.push(new Worker(file, { workerData, name: `hms measure ${cpu}` }));
+        const workerData: WorkerData = { module, bytes };
+        const worker = new Worker(file, { workerData, name: `hms measure ${cpu}` });
+        workers.push(worker);
+        starting.push(memberOf(worker, cpu));
       }
-      const ready = await Promise.all(workers.map((worker) => replyOf(worker)));
-      ready.forEach((reply, i) => {
-        if (reply.reply === "ready" && reply.pinned === 0) return;
-        throw noThread(posts[i]?.cpu ?? -1, "EINVAL", "the kernel does not let it run there");
-      });
-      return new Crew(workers);
+      return new Crew(await Promise.all(starting), signal);
     } catch (error) {
       await Promise.all(workers.map((worker) => worker.terminate()));
       if (HmsError.is(error)) throw error;
-      throw noThread(
-        posts[0]?.cpu ?? -1,
+      const why = error instanceof Error ? error.message : String(error);
+      throw new HmsError(
+        "MEASURE_NO_THREAD",
         "ENOMEM",
-        `there is not enough memory, or not enough addresses (ulimit -v): ${error instanceof Error ? error.message : error}`,
+        `Start ${posts.length} threads: there is not enough memory, or not enough addresses (ulimit -v): ${why}.`,
       );
     }
   }
 
   get size(): number {
-    return this.#workers.length;
+    return this.#members.length;
   }
 
-  /** Gives the first `threads` threads memory of a node (null: of any). */
+  /** Gives the first `threads` threads memory of a node (null: of any), and lets them touch it. */
   async place(threads: number, node: number | null, bytes: number, huge: boolean): Promise<Placed[]> {
-    const replies = await this.#order(threads, { order: "place", node, bytes, huge });
-    return replies.map((reply) => {
-      if (reply.reply !== "placed") throw new Error(`a thread answered ${reply.reply} where it was to place`);
-      return reply.placed;
-    });
+    const members = this.#members.slice(0, threads);
+    const bound = members.map(({ pages }) => pages.place(node, huge));
+    expectGoing(this.#signal);
+    await Promise.all(members.map((one) => ask(one, { order: "touch", start: one.pages.start, bytes })));
+    return members.map(({ pages }, i) => ({
+      bound: bound[i] ?? 0,
+      found: pages.pagesFound(bytes),
+      hugePart: pages.hugePart(bytes),
+    }));
   }
 
   /** Makes a ring of the first thread's memory for the chase. */
@@ -87,35 +109,52 @@ export class Crew implements AsyncDisposable {
     const replies = await this.#order(threads, { order: "run", work, library, bytes, startMs, windowMs });
     return replies.map((reply) => {
       if (reply.reply !== "ran") throw new Error(`a thread answered ${reply.reply} where it was to run`);
-      return { amount: reply.amount, elapsedMs: reply.elapsedMs };
+      return reply.done;
     });
   }
 
   /** Gives the memory of all threads back. */
-  async release(): Promise<void> {
-    await this.#order(this.size, { order: "release" });
+  release(): void {
+    for (const { pages } of this.#members) pages.release();
   }
 
   async #order(threads: number, order: Order): Promise<Reply[]> {
-    return Promise.all(
-      this.#workers.slice(0, threads).map((worker) => {
-        worker.postMessage(order);
-        return replyOf(worker);
-      }),
-    );
+    expectGoing(this.#signal);
+    return Promise.all(this.#members.slice(0, threads).map((member) => ask(member, order)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    await Promise.all(this.#members.map(({ worker }) => worker.terminate()));
+    this.release();
   }
+}
+
+/** Throws MEASURE_STOPPED (ECANCELED) when the signal has come. */
+export function expectGoing(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new HmsError("MEASURE_STOPPED", "ECANCELED", "Measuring was stopped: there is no result.");
+}
+
+/** A thread that has started, on its CPU. */
+async function memberOf(worker: Worker, cpu: number): Promise<Member> {
+  const reply = await replyOf(worker);
+  if (reply.reply !== "ready") throw new Error(`a thread answered ${reply.reply} where it was to start`);
+  const pinned = setAffinity([cpu], reply.thread);
+  if (pinned === 0) return { worker, pages: new PlacedBuffer(reply.buffer) };
+  throw new HmsError(
+    "MEASURE_NO_THREAD",
+    "EINVAL",
+    `Start a thread on CPU ${cpu}: the kernel does not let it run there (${errnoText(pinned)}); see taskset -p and the cpuset.`,
+  );
+}
+
+function ask({ worker }: Member, order: Order): Promise<Reply> {
+  worker.postMessage(order);
+  return replyOf(worker);
 }
 
 /** Rejects with what the thread threw. */
 async function replyOf(worker: Worker): Promise<Reply> {
   const [reply] = (await once(worker, "message")) as [Reply];
   return reply;
-}
-
-function noThread(cpu: number, errno: "EINVAL" | "ENOMEM", why: string): HmsError {
-  return new HmsError("MEASURE_NO_THREAD", errno, `Start a thread on CPU ${cpu}: ${why}.`);
 }

@@ -13,7 +13,7 @@ import { expectOptions, type Known } from "../options.ts";
 import { parseSize, type Size } from "../size.ts";
 import { kernelsModule } from "./area.ts";
 import { Bystanders } from "./busy.ts";
-import { Crew } from "./crew.ts";
+import { Crew, expectGoing } from "./crew.ts";
 import { measureOwnDevices } from "./devices.ts";
 import { measurePair, once, stepsOf } from "./pair.ts";
 import { ONE_MAX, type Plan, type PlannedInitiator, planOf, SIZE_MIN, sizesFor } from "./plan.ts";
@@ -95,7 +95,7 @@ export async function measure(options: MeasureOptions = {}): Promise<Measurement
   const total = totalOf(plan, smallPages) + devices.length;
   let done = 0;
   const step = (what: string): void => {
-    if (signal?.aborted === true) throw stopped();
+    expectGoing(signal);
     onProgress?.({ done: done++, total, what });
   };
   const pairs: MeasuredPair[] = [];
@@ -106,10 +106,12 @@ export async function measure(options: MeasureOptions = {}): Promise<Measurement
     write: "simd",
     copy: "simd",
   };
+  // Devices first: what is wrong with them is known at once, and hms is closed again before the CPUs are measured.
+  const measured: MeasuredDevice[] = await measureOwnDevices(devices, { runs, step });
   const module = kernelsModule();
   for (const [i, initiator] of plan.initiators.entries()) {
     if (plan.targets.length === 0) break;
-    await using crew = await startCrew(module, plan, initiator);
+    await using crew = await startCrew(module, plan, initiator, signal);
     if (i === 0) step("which loops are the fastest here");
     if (i === 0) settings = await fasterKernels(crew, oneBytes(plan, initiator), settings);
     for (const target of plan.targets) {
@@ -129,7 +131,6 @@ export async function measure(options: MeasureOptions = {}): Promise<Measurement
       else pairs.push(pair);
     }
   }
-  const measured: MeasuredDevice[] = await measureOwnDevices(devices, { runs, step });
   onProgress?.({ done: total, total, what: "done" });
   return {
     when: new Date().toISOString(),
@@ -183,12 +184,14 @@ async function startCrew(
   module: ReturnType<typeof kernelsModule>,
   plan: Plan,
   initiator: PlannedInitiator,
+  signal: AbortSignal | undefined,
 ): Promise<Crew> {
   const each = Math.max(...plan.targets.map((target) => sizesFor(initiator, target).eachBytes));
   const one = Math.max(each, ...plan.targets.map((target) => sizesFor(initiator, target).oneBytes));
   return await Crew.start(
     module,
     initiator.cpus.map((cpu, i) => ({ cpu, bytes: i === 0 ? one : each })),
+    signal,
   );
 }
 
@@ -217,8 +220,4 @@ async function fasterKernels(crew: Crew, bytes: number, settings: MeasureSetting
   };
   await once(crew, 1, "read", bytes, settings);
   return { ...settings, write: await faster("write"), copy: await faster("copy") };
-}
-
-function stopped(): HmsError {
-  return new HmsError("MEASURE_STOPPED", "ECANCELED", "Measuring was stopped: there is no result.");
 }

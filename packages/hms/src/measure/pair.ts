@@ -1,9 +1,8 @@
 // Measures one pair: what the CPUs of a node get from a memory.
 import { errnoText } from "@hms/host-linux";
 import type { MeasuredChase, MeasuredPair, MeasuredRates, MeasureSettings } from "@hms/topology/measured";
-import type { Work } from "./area.ts";
-import type { Crew } from "./crew.ts";
-import type { Placed } from "./messages.ts";
+import type { Done, Work } from "./area.ts";
+import type { Crew, Placed } from "./crew.ts";
 import type { PlannedInitiator, PlannedTarget, Sizes } from "./plan.ts";
 import { sampleOf } from "./statistics.ts";
 
@@ -11,7 +10,9 @@ import { sampleOf } from "./statistics.ts";
 const PLACED_MIN = 0.99;
 /** Runs before those that count. */
 const WARM_RUNS = 1;
-const BYTES_PER_MS = 1000;
+const MS_PER_SECOND = 1000;
+/** The least of a CPU that a thread has even on a busy machine. */
+const CPU_MIN = 0.05;
 const NS_PER_MS = 1e6;
 const SEED = 0x9e3779b9;
 
@@ -71,7 +72,7 @@ export async function measurePair(
     if (where.why !== null) return where.why;
     rates.push(await ratesOf(crew, sizes.threads, sizes.eachBytes, settings));
   }
-  await crew.release();
+  crew.release();
   const placement = first.verified ? "verified" : "only node";
   return { initiator: initiator.id, target: target.id, rates, chases, placement, notes: sizes.notes };
 }
@@ -152,7 +153,11 @@ async function runs(
   return values;
 }
 
-/** Bytes/s of all threads together, or ns a load. */
+/**
+ * Bytes/s of all threads together, or ns a load. A thread alone is judged by the time that it had of its CPU, so that
+ * another program on the same CPU does not count; with several, what one does not take the others get, so that the time
+ * on the wall counts.
+ */
 export async function once(
   crew: Crew,
   threads: number,
@@ -162,9 +167,14 @@ export async function once(
 ): Promise<number> {
   const library = (work === "write" || work === "copy") && settings[work] === "library";
   const done = await crew.run(threads, { work, library, bytes, windowMs: settings.windowMs });
-  if (work === "chase") {
-    const [one] = done;
-    return one === undefined ? Number.NaN : (one.elapsedMs * NS_PER_MS) / one.amount;
-  }
-  return done.reduce((sum, { amount, elapsedMs }) => sum + (amount / elapsedMs) * BYTES_PER_MS, 0);
+  const [one] = done;
+  if (one === undefined) throw new RangeError("At least one thread has to run.");
+  if (work === "chase") return (ownMs(one) * NS_PER_MS) / one.amount;
+  if (threads === 1) return (one.amount / ownMs(one)) * MS_PER_SECOND;
+  return done.reduce((sum, { amount, elapsedMs }) => sum + (amount / elapsedMs) * MS_PER_SECOND, 0);
+}
+
+/** Clocks of the CPU's time tick coarsely on some kernels: what is far too little is none. */
+function ownMs({ cpuMs, elapsedMs }: Done): number {
+  return cpuMs > elapsedMs * CPU_MIN ? Math.min(cpuMs, elapsedMs) : elapsedMs;
 }

@@ -5,12 +5,16 @@ export interface WasmModule {
 }
 
 export interface WasmMemory {
-  readonly buffer: ArrayBuffer;
+  readonly buffer: SharedArrayBuffer;
 }
 
 interface WasmInterface {
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => WasmModule;
-  readonly Memory: new (options: { readonly initial: number; readonly maximum: number }) => WasmMemory;
+  readonly Memory: new (options: {
+    readonly initial: number;
+    readonly maximum: number;
+    readonly shared: true;
+  }) => WasmMemory;
   readonly Instance: new (
     module: WasmModule,
     imports: object,

@@ -51,8 +51,11 @@ export function gettid(): number {
   return libc.syscall(__NR_gettid, 0, 0, 0);
 }
 
-/** Lets the calling thread run on these CPUs only: 0 or a negative errno (EINVAL: none of them is allowed). */
-export function setAffinity(cpus: readonly number[]): number {
+/**
+ * Lets a thread (0: the calling one, else by the kernel's number) run on these CPUs only: 0 or a negative errno (EINVAL:
+ * none of them is allowed; ESRCH: there is no such thread).
+ */
+export function setAffinity(cpus: readonly number[], thread = 0): number {
   using scratch = new Scratch();
   for (const cpu of cpus) {
     if (!Number.isInteger(cpu) || cpu < 0 || cpu >= CPUS_MAX) {
@@ -60,7 +63,7 @@ export function setAffinity(cpus: readonly number[]): number {
     }
     scratch.octets[cpu >>> 3] = (scratch.octets[cpu >>> 3] as number) | (1 << (cpu & 7));
   }
-  return libc.schedSetaffinity(0, MASK_BYTES, scratch.address) === 0 ? 0 : libc.failed();
+  return libc.schedSetaffinity(thread, MASK_BYTES, scratch.address) === 0 ? 0 : libc.failed();
 }
 
 /** The CPUs that the calling thread may run on, or null when the kernel does not say. */
