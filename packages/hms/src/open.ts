@@ -3,7 +3,15 @@ import { once } from "node:events";
 import { resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { TypedArray } from "@hms/driver-accel";
-import { EventFd, HANG_SECONDS, limitation, newHeartbeat, probe, Watchdog } from "@hms/host-linux";
+import {
+  EventFd,
+  HANG_SECONDS,
+  limitation,
+  newHeartbeat,
+  probe,
+  threadOptions,
+  Watchdog,
+} from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import type { Handle } from "@hms/uabi";
 import { BYTES, KERNEL_TID, type KernelThreadData, type Meeting } from "./beside.ts";
@@ -89,7 +97,7 @@ export async function open(options: OpenOptions = {}): Promise<Hms> {
   };
   warnOnce();
   const kernel = await startKernel(watchdog);
-  const link = new Link(kernel.meeting, true);
+  const link = linkOf(kernel);
   try {
     const { context } = link.sync.context.open(asked);
     const recorder = await startRecorder(link, context, asked.ram);
@@ -101,7 +109,7 @@ export async function open(options: OpenOptions = {}): Promise<Hms> {
       end: () => {
         notAtExit(closeAnyway);
         link.close();
-        kernel.end();
+        kernel.end(true);
       },
       onWritableFile: catchSignals,
       ...(recorder === null ? {} : { beforeClose: () => recorder.stop() }),
@@ -110,8 +118,18 @@ export async function open(options: OpenOptions = {}): Promise<Hms> {
     return hms;
   } catch (error) {
     link.close();
-    kernel.end();
+    kernel.end(false);
     throw error;
+  }
+}
+
+/** The connection of this thread to its kernel thread, which ends when there can be none. */
+function linkOf(kernel: KernelThread): Link {
+  try {
+    return new Link(kernel.meeting, true);
+  } catch (error) {
+    kernel.giveUp();
+    throw asLimit("Opening hms", error) ?? error;
   }
 }
 
@@ -138,7 +156,10 @@ function warnOnce(): void {
 
 interface KernelThread {
   readonly meeting: Meeting;
-  end(): void;
+  /** Ends it; `keep`: the next hms gets its threads. */
+  end(keep: boolean): void;
+  /** Ends it although nobody has met it. */
+  giveUp(): void;
 }
 
 /** A kernel thread with its watchdog. */
@@ -164,19 +185,45 @@ async function startKernel(seconds: number): Promise<KernelThread> {
       idle?.seconds === seconds ? await useAgain(meeting, idle) : await startThreads(meeting, seconds);
   } catch (error) {
     bell.close();
-    throw new HmsError("NO_KERNEL_THREAD", "EIO", `Starting the kernel thread failed: ${String(error)}`, {
-      cause: error,
-    });
+    throw asLimit("Starting the kernel thread", error) ?? notStarted(error);
   }
   return {
     meeting,
-    end() {
+    end(keep) {
       if (!waitForEnd(new Int32Array(words))) return;
       bell.close();
-      if (idle === null) idle = threads;
+      if (idle === null && keep) idle = threads;
       else endThreads(threads);
     },
+    giveUp() {
+      endThreads(threads);
+      bell.close();
+    },
   };
+}
+
+function notStarted(cause: unknown): HmsError {
+  return new HmsError("NO_KERNEL_THREAD", "EIO", `Starting the kernel thread failed: ${String(cause)}`, {
+    cause,
+  });
+}
+
+/** The error of an action that a limit on the process did not allow; null when it is something else. */
+function asLimit(action: string, cause: unknown): HmsError | null {
+  const text = String(cause);
+  const fail = (code: string, errno: "ENOMEM" | "EAGAIN" | null, why: string): HmsError =>
+    new HmsError(code, errno, `${action} failed: ${why}.`, { cause });
+  if (/EMFILE|ENFILE|too many open files/i.test(text))
+    return fail("NO_DESCRIPTOR", null, "no descriptor is left; close some, or raise the limit (ulimit -n)");
+  if (/EAGAIN|ERR_WORKER_INIT_FAILED/.test(text))
+    return fail(
+      "NO_KERNEL_THREAD",
+      "EAGAIN",
+      "no thread can be started; end some, or raise the limits (ulimit -u, pids.max of the control group, ulimit -v)",
+    );
+  if (/ENOMEM|out of memory|allocation failed|OUT_OF_MEMORY/i.test(text))
+    return fail("OUT_OF_MEMORY", "ENOMEM", "no memory is left; free some, or raise the limits (ulimit -v)");
+  return null;
 }
 
 /** Neither thread keeps the process running. */
@@ -184,10 +231,23 @@ async function startThreads(meeting: Meeting, seconds: number): Promise<Threads>
   const heartbeat = newHeartbeat();
   const given = new Int32Array(new SharedArrayBuffer(4));
   const workerData: KernelThreadData = { meeting, heartbeat, given };
-  const kernel = new Worker(moduleBeside("kernel/thread"), { workerData, name: "hms kernel" });
-  await once(kernel, "message");
+  const kernel = new Worker(moduleBeside("kernel/thread"), {
+    workerData,
+    name: "hms kernel",
+    ...threadOptions(),
+  });
+  let watchdog: Watchdog | null = null;
+  try {
+    await once(kernel, "message");
+    watchdog = new Watchdog(heartbeat, { seconds });
+    await watchdog.ready;
+  } catch (error) {
+    watchdog?.stop();
+    await kernel.terminate();
+    throw error;
+  }
   kernel.unref();
-  return { kernel, watchdog: new Watchdog(heartbeat, { seconds }), seconds, heartbeat, given };
+  return { kernel, watchdog, seconds, heartbeat, given };
 }
 
 async function useAgain(meeting: Meeting, threads: Threads): Promise<Threads> {

@@ -52,9 +52,9 @@ import {
 } from "./sys/abi.generated.ts";
 import { SwapFile } from "./sys/disk.ts";
 import { Mapping } from "./sys/memory.ts";
-import { closePagemap } from "./sys/pagemap.ts";
+import { closePagemap, openPagemap } from "./sys/pagemap.ts";
 import { NEEDED_FEATURES, probe, requireCapabilities } from "./sys/probe.ts";
-import { Userfaultfd } from "./sys/uffd.ts";
+import { Userfaultfd, type UserfaultfdOptions } from "./sys/uffd.ts";
 import { DeviceWindow, type WindowOptions } from "./window.ts";
 
 /** Addresses of the hidden area for each page of memory. */
@@ -182,7 +182,10 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   #mappings = 0;
   #closed = false;
 
-  /** Throws ENOSYS, EPERM, ENOTSUP when this machine does not allow it, EINVAL for sizes that are none. */
+  /**
+   * Throws ENOSYS, EPERM, ENOTSUP when this machine does not allow it, NO_DESCRIPTOR, OUT_OF_MEMORY when a limit does
+   * not, EINVAL for sizes that are none. Then nothing is left behind.
+   */
   constructor(options: LinuxHostOptions = {}) {
     requireCapabilities(probe(), { features: NEEDED_FEATURES | UFFD_FEATURE_WP_ASYNC });
     const machine = Math.floor(totalmem() / PAGE_BYTES);
@@ -192,7 +195,10 @@ export class LinuxHost implements Host, AddressBook, Disposable {
     this.framesCount = Math.max(most, this.#budget);
     this.zeroPages = options.zeroPages ?? false;
     this.trace = options.trace ?? null;
-    this.program = Userfaultfd.open({
+    // What was opened is closed again when something after it cannot be.
+    using made = new DisposableStack();
+    const open = (features: UserfaultfdOptions): Userfaultfd => made.use(Userfaultfd.open(features));
+    this.program = open({
       features:
         UFFD_FEATURE_EVENT_REMOVE |
         UFFD_FEATURE_EVENT_UNMAP |
@@ -202,7 +208,7 @@ export class LinuxHost implements Host, AddressBook, Disposable {
         UFFD_FEATURE_THREAD_ID |
         UFFD_FEATURE_POISON,
     });
-    this.cached = Userfaultfd.open({
+    this.cached = open({
       features:
         UFFD_FEATURE_MISSING_SHMEM |
         UFFD_FEATURE_MINOR_SHMEM |
@@ -213,7 +219,7 @@ export class LinuxHost implements Host, AddressBook, Disposable {
         UFFD_FEATURE_THREAD_ID |
         UFFD_FEATURE_POISON,
     });
-    this.hidden = Userfaultfd.open({
+    this.hidden = open({
       features:
         UFFD_FEATURE_MISSING_SHMEM |
         UFFD_FEATURE_MINOR_SHMEM |
@@ -223,9 +229,11 @@ export class LinuxHost implements Host, AddressBook, Disposable {
         UFFD_FEATURE_THREAD_ID |
         UFFD_FEATURE_POISON,
     });
-    this.pages = new Pages(this.framesCount, this.framesCount * SLOTS_PER_PAGE, this.hidden, this);
-    this.buffer = Mapping.reserve(HUGE_PAGES * PAGE_BYTES, { name: "hms buffer" });
-    this.#file = new SwapFile(options.swapDirectory);
+    this.pages = made.use(new Pages(this.framesCount, this.framesCount * SLOTS_PER_PAGE, this.hidden, this));
+    this.buffer = made.use(Mapping.reserve(HUGE_PAGES * PAGE_BYTES, { name: "hms buffer" }));
+    this.#file = made.use(new SwapFile(options.swapDirectory));
+    made.defer(closePagemap);
+    openPagemap();
     const swapPages = Math.floor((options.swapBytesMax ?? SWAP_PAGES_DEFAULT * PAGE_BYTES) / PAGE_BYTES);
     this.swap = new Swap(this.#file, swapPages);
     this.cleanSlot = new Uint32Array(this.framesCount);
@@ -233,6 +241,7 @@ export class LinuxHost implements Host, AddressBook, Disposable {
     this.core = new Core(this);
     this.core.memories.host.set(ZERO_FRAME, KEPT);
     this.#reclaim = new Reclaim(this);
+    made.move();
   }
 
   /** A space: regions of this process's addresses. */

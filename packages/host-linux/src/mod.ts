@@ -21,5 +21,6 @@ export { addressOf, bufferAt, detach, Mapping } from "./sys/memory.ts";
 export { type Capabilities, limitation, probe } from "./sys/probe.ts";
 export type { Address, ByteCount } from "./sys/units.ts";
 export { EventFd } from "./sys/wait.ts";
+export { threadOptions } from "./thread-options.ts";
 export { HANG_SECONDS, newHeartbeat, Watchdog } from "./watchdog.ts";
 export { DeviceWindow, type WindowOptions } from "./window.ts";

@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { isMainThread, Worker, workerData } from "node:worker_threads";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { dieLoudly } from "./sys/fatal.ts";
+import { threadOptions } from "./thread-options.ts";
 
 /** How long the kernel thread may be at one thing before it counts as hung: seconds. */
 export const HANG_SECONDS = 60;
@@ -36,6 +37,8 @@ export function newHeartbeat(): Int32Array {
 export class Watchdog implements Disposable {
   readonly #heartbeat: Int32Array;
   readonly #worker: Worker;
+  /** Settled when it watches; rejected when its thread could not be started. */
+  readonly ready: Promise<void>;
 
   /** `seconds`: what counts as hung; default 60. */
   constructor(heartbeat: Int32Array, options: { readonly seconds?: number } = {}) {
@@ -43,8 +46,12 @@ export class Watchdog implements Disposable {
     this.#worker = new Worker(new URL(import.meta.url), {
       workerData: { heartbeat, seconds: options.seconds ?? HANG_SECONDS } satisfies Watched,
       name: "hms watchdog",
+      ...threadOptions(),
     });
     this.#worker.unref();
+    this.ready = once(this.#worker, "message").then(() => undefined);
+    // Whoever does not wait for it learns it from what does not happen.
+    this.ready.catch(() => undefined);
   }
 
   /** Ends it. */
@@ -77,6 +84,7 @@ function isStuck(heartbeat: Int32Array, turnsBefore: number): boolean {
 }
 
 function watch({ heartbeat, seconds }: Watched): void {
+  parentPort?.postMessage("watching");
   const looks = 10;
   let stuck = 0;
   for (;;) {

@@ -50,6 +50,7 @@ export class DeviceThread {
       transferList: [port2],
       name: options.name,
       stdin: false,
+      ...withoutInputType(process.execArgv),
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX },
     });
     this.#port.unref();
@@ -115,4 +116,10 @@ export class DeviceThread {
   close(): void {
     this.#port.close();
   }
+}
+
+/** A thread that has a file refuses to be told of what kind the program's own input is (`node --input-type=module -e …`). */
+function withoutInputType(execArgv: readonly string[]): { readonly execArgv?: string[] } {
+  const kept = execArgv.filter((option) => !option.startsWith("--input-type="));
+  return kept.length === execArgv.length ? {} : { execArgv: kept };
 }

@@ -18,13 +18,16 @@ function next(given: Int32Array): KernelThreadData {
   }
 }
 
-try {
-  for (let data = workerData as KernelThreadData; ; data = next(data.given)) {
-    const kernel = new Kernel(data, placement);
-    port.postMessage("ready");
+/** Serves one. What it throws before it is ready is the error of whoever opens hms. */
+function serve(data: KernelThreadData): void {
+  const kernel = new Kernel(data, placement);
+  port.postMessage("ready");
+  try {
     kernel.run();
+  } catch (error) {
+    // Someone may be waiting for an answer that will not come.
+    dieLoudly(`the kernel thread failed: ${error instanceof Error ? (error.stack ?? "") : String(error)}`);
   }
-} catch (error) {
-  // Someone may be waiting for an answer that will not come.
-  dieLoudly(`the kernel thread failed: ${error instanceof Error ? (error.stack ?? "") : String(error)}`);
 }
+
+for (let data = workerData as KernelThreadData; ; data = next(data.given)) serve(data);

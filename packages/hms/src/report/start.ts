@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { threadOptions } from "@hms/host-linux";
 import type { Handle } from "@hms/uabi";
 import type { Link } from "../link.ts";
 import { CONTROL_BYTES, DONE, type RecorderData, STOP } from "./recorder.ts";
@@ -38,7 +39,11 @@ export async function startRecorder(
     `./recorder-thread.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`,
     import.meta.url,
   );
-  const worker = new Worker(module, { workerData: data, name: "hms recorder" });
+  const worker = new Worker(module, {
+    workerData: data,
+    name: "hms recorder",
+    ...threadOptions(),
+  });
   await once(worker, "message");
   worker.unref();
   const words = new Int32Array(control);

@@ -38,6 +38,9 @@ const MORE: ReadonlyMap<number, string> = new Map([
   [abi.EHWPOISON, "EHWPOISON"],
 ]);
 
+/** What to do where the process, or the machine, has no descriptor left. */
+const MORE_DESCRIPTORS = "close descriptors, or raise the limit (ulimit -n)";
+
 /** The kernel's name of an errno of either sign, or null when an HmsError has no such name. */
 export function errnoName(errno: number): ErrnoName | null {
   return NAMES.get(Math.abs(errno)) ?? null;
@@ -49,8 +52,13 @@ export function errnoText(errno: number): string {
   return NAMES.get(positive) ?? MORE.get(positive) ?? `errno ${positive}`;
 }
 
-/** Passes what a call returned, or throws what failed and what to do, when it is a negative errno. */
+/**
+ * Passes what a call returned, or throws what failed and what to do, when it is a negative errno. Whatever was to be
+ * opened: where no descriptor is left it is NO_DESCRIPTOR.
+ */
 export function orThrow(result: number, code: string, what: string, remedy: string): number {
   if (result >= 0) return result;
-  throw new HmsError(code, errnoName(result), `${what}: ${errnoText(result)}; ${remedy}.`);
+  const noneLeft = result === -abi.EMFILE || result === -abi.ENFILE;
+  const [name, advice] = noneLeft ? ["NO_DESCRIPTOR", MORE_DESCRIPTORS] : [code, remedy];
+  throw new HmsError(name, errnoName(result), `${what}: ${errnoText(result)}; ${advice}.`);
 }

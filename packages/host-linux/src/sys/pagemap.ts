@@ -149,6 +149,11 @@ function scanner(): PageScan {
   return shared;
 }
 
+/** Opens what the functions below need, so that none of them fails where nothing may. Throws as `PageScan` does. */
+export function openPagemap(): void {
+  scanner();
+}
+
 /** Closes what this thread's scans by the functions below keep open; they open it again. */
 export function closePagemap(): void {
   shared?.close();

@@ -155,6 +155,10 @@ function noUserfaultfd(found: Capabilities): HmsError {
   const { refused, seccomp, unprivileged, kernel } = found;
   const make = (text: string) => new HmsError("NO_USERFAULTFD", errnoName(refused), text);
   const name = errnoText(refused);
+  if (refused === -abi.EMFILE || refused === -abi.ENFILE) {
+    const text = `Opening a userfaultfd failed: ${name}; close descriptors, or raise the limit (ulimit -n).`;
+    return new HmsError("NO_DESCRIPTOR", errnoName(refused), text);
+  }
   if (refused === -abi.ENOSYS && unprivileged === null) {
     return make(
       `This kernel (${kernel}) has no userfaultfd (${name}); boot one built with CONFIG_USERFAULTFD=y, or use the simulated host (--host model).`,
@@ -176,6 +180,6 @@ function noUserfaultfd(found: Capabilities): HmsError {
     );
   }
   return make(
-    `Opening a userfaultfd failed: ${name}; raise the limit that it names (ulimit -n, memory) and try again.`,
+    `Opening a userfaultfd failed: ${name}; free memory, or raise the limits on it, and try again.`,
   );
 }

@@ -1,7 +1,7 @@
 import { HmsError } from "@hms/topology";
 import * as abi from "./abi.generated.ts";
 import { checkAbi } from "./abi.ts";
-import { errnoName, errnoText } from "./errno.ts";
+import { errnoName, errnoText, orThrow } from "./errno.ts";
 import { close, failed, ioctl, open, read, syscall } from "./libc.ts";
 import { Scratch } from "./scratch.ts";
 import type { Address, ByteCount } from "./units.ts";
@@ -92,10 +92,7 @@ export class Userfaultfd implements Disposable {
   static open(options: UserfaultfdOptions): Userfaultfd {
     checkAbi();
     const opened = openUserfaultfd(options.userModeOnly === true);
-    if (opened.fd < 0) {
-      const text = `Opening a userfaultfd failed: ${errnoText(opened.fd)}; see what hms needs of the kernel.`;
-      throw new HmsError("NO_USERFAULTFD", errnoName(opened.fd), text);
-    }
+    orThrow(opened.fd, "NO_USERFAULTFD", "Opening a userfaultfd failed", "see what hms needs of the kernel");
     const scratch = new Scratch();
     scratch.put(uffdioApi.api, abi.UFFD_API);
     scratch.put(uffdioApi.features, options.features);
