@@ -20,4 +20,7 @@ export {
   type Prefer,
   parseRequest,
 } from "./request.ts";
+export { type Share, Shares } from "./shares.ts";
 export { type PageRange, type PolicyRange, PolicyStore } from "./store/policy-store.ts";
+export { VICTIM_NAMES, type VictimName, type VictimPolicy } from "./victims/victim-policy.ts";
+export { defaultVictims, victims } from "./victims/victims.ts";

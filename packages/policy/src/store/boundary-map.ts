@@ -1,22 +1,25 @@
 import type { PageIndex } from "../units.ts";
 
 /** Entries of a leaf: few enough that putting one in between is cheap, many enough that the directory stays short. */
-const LEAF = 256;
-const LEAF_SHIFT = 8;
+const LEAF = 128;
+const LEAF_SHIFT = 7;
 /** A leaf that falls below this is joined with a neighbour that has room. */
-const LEAF_LOW = 64;
+const LEAF_LOW = 32;
+/** Entries that the last leaf leaves behind when it is full: what is added at the end finds room in the next. */
+const LEAF_FILLED = LEAF - 8;
+/** Values are below this. An entry is boundary × VALUES + value, exact in a double: 36 and 16 bits. */
+export const VALUES: number = 1 << 16;
 /** Leaves that there is room for at first. */
 const FIRST_LEAVES = 4;
 
 /**
  * A function of the pages that is constant over ranges: where each begins (a boundary) and its value from there on.
- * Boundaries lie in sorted leaves of one pool of typed arrays, under a directory of the leaves' first boundaries: a
- * B+ tree of two levels. Neighbours with the same value are never kept apart.
+ * Entries lie in sorted leaves of one pool, a boundary and its value in 8 bytes, under a directory of the leaves' first
+ * boundaries: a B+ tree of two levels. Neighbours with the same value are never kept apart.
  */
 export class BoundaryMap {
-  /** Boundaries of leaf n: from n × LEAF on. */
-  #at: Float64Array;
-  #values: Uint32Array;
+  /** Entries of leaf n: from n × LEAF on. */
+  #entries: Float64Array;
   /** Entries that a leaf has. */
   #counts: Uint16Array;
   /** The directory: first boundary and number of each leaf, in order. */
@@ -35,8 +38,7 @@ export class BoundaryMap {
   #lastValue = 0;
 
   constructor() {
-    this.#at = new Float64Array(LEAF * FIRST_LEAVES);
-    this.#values = new Uint32Array(LEAF * FIRST_LEAVES);
+    this.#entries = new Float64Array(LEAF * FIRST_LEAVES);
     this.#counts = new Uint16Array(FIRST_LEAVES);
     this.#firsts = new Float64Array(FIRST_LEAVES);
     this.#leaves = new Uint32Array(FIRST_LEAVES);
@@ -53,8 +55,7 @@ export class BoundaryMap {
   /** Bytes of the arrays. */
   get bytes(): number {
     return (
-      this.#at.byteLength +
-      this.#values.byteLength +
+      this.#entries.byteLength +
       this.#counts.byteLength +
       this.#firsts.byteLength +
       this.#leaves.byteLength +
@@ -78,15 +79,16 @@ export class BoundaryMap {
     const leaf = this.#leaves[d] as number;
     const base = leaf << LEAF_SHIFT;
     const end = base + (this.#counts[leaf] as number);
-    const i = lastNotAbove(this.#at, base, end, page);
-    this.#lastFrom = this.#at[i] as number;
+    const i = lastInLeaf(this.#entries, base, end, (page + 1) * VALUES - 1);
+    const entry = this.#entries[i] as number;
+    this.#lastFrom = boundaryOf(entry);
     this.#lastTo =
       i + 1 < end
-        ? (this.#at[i + 1] as number)
+        ? boundaryOf(this.#entries[i + 1] as number)
         : d + 1 < this.#leafCount
           ? (this.#firsts[d + 1] as number)
           : Number.POSITIVE_INFINITY;
-    this.#lastValue = this.#values[i] as number;
+    this.#lastValue = valueIn(entry);
     return this.#lastValue;
   }
 
@@ -109,8 +111,7 @@ export class BoundaryMap {
   /** A copy of its own. */
   copy(): BoundaryMap {
     const made = new BoundaryMap();
-    made.#at = this.#at.slice();
-    made.#values = this.#values.slice();
+    made.#entries = this.#entries.slice();
     made.#counts = this.#counts.slice();
     made.#firsts = this.#firsts.slice();
     made.#leaves = this.#leaves.slice();
@@ -137,12 +138,12 @@ export class BoundaryMap {
       const leaf = this.#leaves[d] as number;
       const base = leaf << LEAF_SHIFT;
       const count = this.#counts[leaf] as number;
-      const low = d === from ? firstNotBelow(this.#at, base, base + count, first) : base;
-      const high = d === to ? firstAbove(this.#at, base, base + count, end) : base + count;
+      const stop = base + count;
+      const low = d === from ? firstNotBelow(this.#entries, base, stop, first * VALUES) : base;
+      const high = d === to ? firstNotBelow(this.#entries, base, stop, (end + 1) * VALUES) : stop;
       if (high <= low) continue;
-      for (let i = low; i < high; i++) this.#count(this.#values[i] as number, -1);
-      this.#at.copyWithin(low, high, base + count);
-      this.#values.copyWithin(low, high, base + count);
+      for (let i = low; i < high; i++) this.#count(valueIn(this.#entries[i] as number), -1);
+      this.#entries.copyWithin(low, high, stop);
       const left = count - (high - low);
       this.#counts[leaf] = left;
       this.#size -= high - low;
@@ -150,7 +151,7 @@ export class BoundaryMap {
         if (emptyFrom < 0) emptyFrom = d;
         emptyCount++;
       } else if (low === base) {
-        this.#firsts[d] = this.#at[base] as number;
+        this.#firsts[d] = boundaryOf(this.#entries[base] as number);
       }
     }
     // Those that became empty are neighbours: all but the first and the last were emptied whole.
@@ -183,8 +184,7 @@ export class BoundaryMap {
       }
       const source = right << LEAF_SHIFT;
       const target = (left << LEAF_SHIFT) + leftCount;
-      this.#at.copyWithin(target, source, source + rightCount);
-      this.#values.copyWithin(target, source, source + rightCount);
+      this.#entries.copyWithin(target, source, source + rightCount);
       this.#counts[left] = leftCount + rightCount;
       if (leftCount === 0) this.#firsts[d] = this.#firsts[d + 1] as number;
       this.#counts[right] = 0;
@@ -203,11 +203,9 @@ export class BoundaryMap {
     }
     const base = leaf << LEAF_SHIFT;
     const end = base + (this.#counts[leaf] as number);
-    const at = firstNotBelow(this.#at, base, end, page);
-    this.#at.copyWithin(at + 1, at, end);
-    this.#values.copyWithin(at + 1, at, end);
-    this.#at[at] = page;
-    this.#values[at] = value;
+    const at = firstNotBelow(this.#entries, base, end, page * VALUES);
+    this.#entries.copyWithin(at + 1, at, end);
+    this.#entries[at] = page * VALUES + value;
     this.#counts[leaf] = end - base + 1;
     this.#size++;
     this.#count(value, 1);
@@ -228,15 +226,14 @@ export class BoundaryMap {
     const fresh = this.#freshLeaf();
     const leaf = this.#leaves[d] as number;
     const base = leaf << LEAF_SHIFT;
-    const keep = d + 1 === this.#leafCount ? LEAF - 16 : LEAF >> 1;
+    const keep = d + 1 === this.#leafCount ? LEAF_FILLED : LEAF >> 1;
     const target = fresh << LEAF_SHIFT;
-    this.#at.copyWithin(target, base + keep, base + LEAF);
-    this.#values.copyWithin(target, base + keep, base + LEAF);
+    this.#entries.copyWithin(target, base + keep, base + LEAF);
     this.#counts[leaf] = keep;
     this.#counts[fresh] = LEAF - keep;
     this.#firsts.copyWithin(d + 2, d + 1, this.#leafCount);
     this.#leaves.copyWithin(d + 2, d + 1, this.#leafCount);
-    this.#firsts[d + 1] = this.#at[target] as number;
+    this.#firsts[d + 1] = boundaryOf(this.#entries[target] as number);
     this.#leaves[d + 1] = fresh;
     this.#leafCount++;
   }
@@ -255,12 +252,9 @@ export class BoundaryMap {
   /** Room for half as many leaves again. */
   #grow(): void {
     const leaves = this.#counts.length + Math.max(4, this.#counts.length >> 1);
-    const at = new Float64Array(leaves * LEAF);
-    at.set(this.#at);
-    this.#at = at;
-    const values = new Uint32Array(leaves * LEAF);
-    values.set(this.#values);
-    this.#values = values;
+    const entries = new Float64Array(leaves * LEAF);
+    entries.set(this.#entries);
+    this.#entries = entries;
     const counts = new Uint16Array(leaves);
     counts.set(this.#counts);
     this.#counts = counts;
@@ -273,35 +267,50 @@ export class BoundaryMap {
   }
 }
 
+function boundaryOf(entry: number): PageIndex {
+  return Math.floor(entry / VALUES);
+}
+
+/** A remainder of doubles would be ten times as slow. */
+function valueIn(entry: number): number {
+  return entry - Math.floor(entry / VALUES) * VALUES;
+}
+
 /** The last place in [from, end) whose key is not above; `from` when all are. */
 function lastNotAbove(keys: Float64Array, from: number, end: number, key: number): number {
   let low = from;
   let length = end - from;
   while (length > 1) {
     const half = length >>> 1;
-    if ((keys[low + half] as number) <= key) low += half;
+    // A number and no branch: which way it goes cannot be foreseen, and guessing wrong is most of what a search costs.
+    low += half * Number((keys[low + half] as number) <= key);
     length -= half;
   }
   return low;
 }
 
+/**
+ * The same in a leaf, which is most often in no cache: while the steps are wide it branches, for then the processor
+ * guesses, and fetches early what it needs next if the guess was right.
+ */
+function lastInLeaf(keys: Float64Array, from: number, end: number, key: number): number {
+  let low = from;
+  let length = end - from;
+  while (length > 16) {
+    const half = length >>> 1;
+    if ((keys[low + half] as number) <= key) low += half;
+    length -= half;
+  }
+  return lastNotAbove(keys, low, low + length, key);
+}
+
+/** The first place in [from, end) whose key is not below; `end` when all are. */
 function firstNotBelow(keys: Float64Array, from: number, end: number, key: number): number {
   let low = from;
   let high = end;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if ((keys[middle] as number) < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function firstAbove(keys: Float64Array, from: number, end: number, key: number): number {
-  let low = from;
-  let high = end;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((keys[middle] as number) <= key) low = middle + 1;
     else high = middle;
   }
   return low;

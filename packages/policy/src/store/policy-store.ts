@@ -1,11 +1,11 @@
 import { HmsError } from "@hms/topology";
 import { PAGE_LIMIT, type PageCount, type PageIndex } from "../units.ts";
-import { BoundaryMap } from "./boundary-map.ts";
+import { BoundaryMap, VALUES } from "./boundary-map.ts";
 
 /** Ranges with a policy of their own in one space. */
 export const POLICY_RANGES_MAX: number = 1 << 20;
 /** Different policies of one space at a time. */
-export const POLICIES_MAX: number = 1 << 16;
+export const POLICIES_MAX: number = VALUES;
 
 /** Pages that follow each other. */
 export interface PageRange {

@@ -6,7 +6,7 @@ import { missesOf } from "../testing/replay.ts";
 import { expected, NO_TRACES, readTrace } from "../testing/traces.ts";
 import { Ghosts } from "./ghosts.ts";
 import { VICTIM_NAMES } from "./victim-policy.ts";
-import { victims } from "./victims.ts";
+import { defaultVictims, SLOTS_WITH_HISTORY_MAX, victims } from "./victims.ts";
 
 for (const name of VICTIM_NAMES) {
   test(`${name} is like its plain form, whatever happens`, () => {
@@ -16,7 +16,7 @@ for (const name of VICTIM_NAMES) {
         fc.integer({ min: 1, max: 25 }),
         fc.array(step, { maxLength: 500, size: "max" }),
         (capacity, steps) => {
-          const policy = victims(name, capacity);
+          const policy = victims(capacity, name);
           const plain = plainVictims(name, capacity);
           const slots = new Map<number, number>();
           const keys = new Map<number, number>();
@@ -66,7 +66,7 @@ for (const name of VICTIM_NAMES) {
   });
 
   test(`${name} takes nothing that cannot be`, () => {
-    const policy = victims(name, 4);
+    const policy = victims(4, name);
     assert.equal(policy.victim(), -1);
     policy.insert(2, 7);
     assert.throws(() => policy.insert(2, 8), /slot 2 of 4 has a page already/);
@@ -77,11 +77,11 @@ for (const name of VICTIM_NAMES) {
     assert.throws(() => policy.touch(0), /slot 0 of 4 has no page/);
     assert.equal(policy.victim(), 2);
     for (const capacity of [0, -1, 1.5, Number.NaN, 2 ** 31])
-      assert.throws(() => victims(name, capacity), RangeError);
+      assert.throws(() => victims(capacity, name), RangeError);
   });
 
   test(`${name}: a victim that stays can be put back, and another is found`, () => {
-    const policy = victims(name, 50);
+    const policy = victims(50, name);
     for (let slot = 0; slot < 50; slot++) policy.insert(slot, slot);
     const seen = new Set<number>();
     for (let tries = 0; tries < 200; tries++) {
@@ -140,14 +140,14 @@ test("on public traces misses are what independent implementations count", { ski
     if (trace === null) continue;
     checked++;
     assert.equal(trace.length, requests, name);
-    assert.equal(missesOf(victims("lru", capacity), trace), lru, `${name}, ${capacity} slots`);
-    assert.equal(missesOf(victims("clock", capacity), trace), clock, `${name}, ${capacity} slots`);
+    assert.equal(missesOf(victims(capacity, "lru"), trace), lru, `${name}, ${capacity} slots`);
+    assert.equal(missesOf(victims(capacity, "clock"), trace), clock, `${name}, ${capacity} slots`);
     const others = [
       ["sieve", sieveRatio],
       ["s3-fifo", s3FifoRatio],
     ] as const;
     for (const [policy, ratio] of others) {
-      const misses = missesOf(victims(policy, capacity), trace);
+      const misses = missesOf(victims(capacity, policy), trace);
       assert.ok(misses >= optimal, `${policy} on ${name} with ${capacity} slots`);
       // Ratios are printed with four digits. S3-FIFO's ghosts are counted otherwise there: a few misses are others.
       const room = policy === "sieve" ? 0.0001 : 0.02;
@@ -159,4 +159,10 @@ test("on public traces misses are what independent implementations count", { ski
     }
   }
   assert.ok(checked > 10);
+});
+
+test("the default keeps its bookkeeping small", () => {
+  assert.equal(victims(10).name, "s3-fifo");
+  assert.equal(defaultVictims(SLOTS_WITH_HISTORY_MAX), "s3-fifo");
+  assert.equal(defaultVictims(SLOTS_WITH_HISTORY_MAX + 1), "clock");
 });
