@@ -2,8 +2,19 @@
 // docs/concepts/placement.md says how they play together.
 export { decide } from "./decide.ts";
 export type { DecidedRefusal, DecidedTarget, Decision } from "./decision.ts";
+export {
+  DEVICE_BIND,
+  DEVICE_DEFAULT,
+  DEVICE_MEMORY,
+  DEVICE_MIGRATE,
+  type DeviceCommand,
+  DeviceHelper,
+  type DeviceMover,
+  type DeviceResult,
+  HOST_MEMORY,
+} from "./device-helper.ts";
 export { type KernelFacts, type Limits, limitsFrom, NO_LIMITS } from "./limits.ts";
-export { dryRun, type PagePlan, planPages } from "./plan.ts";
+export { dryRun } from "./plan.ts";
 export {
   type PagesAt,
   PlacementError,
@@ -11,7 +22,6 @@ export {
   type RefusedBy,
   ReportBuilder,
 } from "./report.ts";
-export { renderReport } from "./report-text.ts";
 export {
   MODES,
   type Mode,

@@ -9,7 +9,7 @@ export { ORIGINS, type Origin, type Quantity } from "./model/quantity.ts";
 export { formatSize, parseSize } from "./model/units.ts";
 export { type Best, type BestOptions, type By, best, type Choice, type Refusal } from "./query/best.ts";
 export { type Matrix, type Metric, matrix } from "./query/matrix.ts";
-export { findInitiator, findTarget, nearest } from "./query/names.ts";
+export { findInitiator, nearest } from "./query/names.ts";
 export { type Path, type PathValue, paths } from "./query/path.ts";
 export { renderDot } from "./render/dot.ts";
 export { type MatrixOptions, renderMatrix } from "./render/matrix.ts";
