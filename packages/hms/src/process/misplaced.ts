@@ -60,11 +60,10 @@ export function misplacedOf(machine: Machine, held: Held, by: By): Misplaced | n
   };
   for (const level of levels) {
     const have = own(level);
-    const free = level.choices.reduce((sum, choice) => sum + (choice.free ?? 0), 0);
+    const free = level.choices.reduce((sum, choice) => sum + roomOf(choice), 0);
     const fits = Math.min(left, have + free);
     left -= fits;
-    if (fits > have)
-      to.push(...level.choices.filter((one) => (one.free ?? 0) > 0).map((one) => one.target.id));
+    if (fits > have) to.push(...level.choices.filter((one) => roomOf(one) > 0).map((one) => one.target.id));
     else
       take(
         level.choices.map(({ target }) => [target.id, target.numaNode ?? -1] as const),
@@ -97,6 +96,11 @@ export function targetOfNode(machine: Machine, node: number): string {
 function mendLine(pid: number, on: readonly Initiator[], by: By): string {
   const prefer = by === "bandwidth" ? "" : ` --prefer ${by}`;
   return `hms move ${pid} --for ${on.map(({ id }) => id).join(",")}${prefer}`;
+}
+
+/** Bytes that there is room for: of a machine that only exists on paper, all that it has. */
+function roomOf({ free, target }: Choice): number {
+  return free ?? target.size ?? 0;
 }
 
 interface Ranks {

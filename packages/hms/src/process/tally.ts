@@ -94,6 +94,7 @@ export class Tally {
   }
 
   #addPolicy(policy: string, bytes: number): void {
+    if (policy === "") return;
     const known = this.#policies.size < POLICIES_MAX || this.#policies.has(policy);
     const name = known ? policy : OTHER_POLICIES;
     const entry = this.#policies.get(name);
