@@ -100,7 +100,7 @@ export const constants: readonly string[] = [
   "PRIO_PROCESS",
   ...prefixed(
     "__NR_",
-    `openat close pread64 pwrite64 ioctl mmap munmap mprotect mremap madvise futex prctl kill wait4 exit_group
+    `openat close pread64 pwrite64 ioctl mmap munmap mprotect mremap madvise futex prctl clone kill wait4 exit_group rt_sigprocmask
      userfaultfd memfd_create gettid mbind set_mempolicy get_mempolicy set_mempolicy_home_node move_pages
      migrate_pages eventfd2 sched_setaffinity sched_getaffinity setpriority getpriority`,
   ),

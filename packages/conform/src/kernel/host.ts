@@ -35,9 +35,11 @@ import type {
   CaseMachine,
   CaseProcess,
   CommandResult,
+  ExtendedProcess,
   MapRequest,
   PageSpan,
 } from "../host.ts";
+import { RacingCalls } from "./race.ts";
 
 /** Any range will do for a command that has none: the driver looks at it all the same. */
 const ANY: PageSpan = { page: 1 << 20, pages: 1 };
@@ -72,8 +74,9 @@ export class KernelCaseHost implements CaseHost {
   }
 
   start(): CaseMachine {
-    const memory = new PlainMemory(ownCalls, this.#room);
-    const process = new KernelProcess(ownCalls, this.#room, memory, this.#dax);
+    const calls = new RacingCalls();
+    const memory = new PlainMemory(calls, this.#room);
+    const process = new RacingProcess(calls, this.#room, memory, this.#dax);
     return { process, close: () => process.end() };
   }
 }
@@ -88,7 +91,7 @@ function checkDax(folder: string): void {
 
 function capabilitiesOf(facts: DmirrorFacts): Set<string> {
   const capabilities = new Set<string>(ALWAYS);
-  if (canFork) capabilities.add("fork");
+  if (canFork) for (const name of ["fork", "race"]) capabilities.add(name);
   if (facts.coherentDevices > 0) capabilities.add("coherent");
   if (facts.pins) capabilities.add("pin");
   if (existsSync("/sys/kernel/mm/transparent_hugepage/enabled")) capabilities.add("thp");
@@ -143,16 +146,20 @@ class KernelDevice implements CaseDevice {
   }
 }
 
+/** For a process that makes no files. */
+const NOWHERE = Symbol("no files");
+
 /** A process: this one, or a child that it forked. */
 class KernelProcess implements CaseProcess {
   readonly #calls: SystemCalls;
   readonly #room: Room;
   readonly #memory: PlainMemory;
   readonly #files: KernelFile[] = [];
-  readonly #dax: string | null;
+  /** Where DAX files are made; NOWHERE: no files at all. */
+  readonly #dax: string | null | typeof NOWHERE;
   #pins: GupTest | null = null;
 
-  constructor(calls: SystemCalls, room: Room, memory: PlainMemory, dax: string | null) {
+  constructor(calls: SystemCalls, room: Room, memory: PlainMemory, dax: string | null | typeof NOWHERE) {
     this.#dax = dax;
     this.#calls = calls;
     this.#room = room;
@@ -165,7 +172,7 @@ class KernelProcess implements CaseProcess {
   }
 
   createFile(kind: "file" | "dax", content: Uint8Array, sharing: CaseFile | null): CaseFile {
-    if (this.#calls !== ownCalls)
+    if (this.#dax === NOWHERE)
       throw new HmsError("NOT_ON_THIS_HOST", "EOPNOTSUPP", "a forked child of this host makes no files");
     const folder = kind === "dax" ? (this.#dax ?? tmpdir()) : tmpdir();
     const file = new KernelFile(folder, content, sharing as KernelFile | null);
@@ -224,12 +231,46 @@ class KernelProcess implements CaseProcess {
   }
 }
 
+/** This process, with a second thread for races. */
+class RacingProcess extends KernelProcess {
+  readonly extended: ExtendedProcess;
+
+  constructor(calls: RacingCalls, room: Room, memory: PlainMemory, dax: string | null) {
+    super(calls, room, memory, dax);
+    const refuse = (): never => {
+      throw new HmsError("NOT_ON_THIS_HOST", "EOPNOTSUPP", "a kernel cannot be told to do this");
+    };
+    this.extended = {
+      // The rival's bytes have a room of their own: the other one's are in use.
+      rival: (rivals, times) => {
+        const own = new Room();
+        const other = new KernelProcess(ownCalls, own, new PlainMemory(ownCalls, own), NOWHERE);
+        const race = calls.begin(other, rivals, times);
+        return {
+          stop: () => {
+            using _ = own;
+            return race.stop();
+          },
+          abandon: () => {
+            using _ = own;
+            race.abandon();
+          },
+        };
+      },
+      inject: refuse,
+      reclaim: refuse,
+      migrate: refuse,
+      explain: refuse,
+    };
+  }
+}
+
 /** A child: its memory, descriptors and pins go with it. */
 class KernelChild extends KernelProcess {
   readonly #forked: ForkedCalls;
 
   constructor(calls: ForkedCalls, room: Room, memory: PlainMemory) {
-    super(calls, room, memory, null);
+    super(calls, room, memory, NOWHERE);
     this.#forked = calls;
   }
 
