@@ -41,7 +41,10 @@ function limitsOf(machine: Machine, given: Partial<KernelLimits> = {}): KernelLi
   const nodes = new Map(
     machine.nodes
       .filter(({ size }) => size !== 0)
-      .map(({ index, size }) => [index, { totalBytes: size ?? 0, freeBytes: size ?? 0, reserveBytes: 0 }]),
+      .map(({ index, size }) => [
+        index,
+        { totalBytes: size ?? 0, freeBytes: size ?? 0, cacheBytes: 0, reserveBytes: 0 },
+      ]),
   );
   return {
     allowedNodes: null,
@@ -132,8 +135,8 @@ describe("what is measured", () => {
   it("takes half of what is free, says when that is too little, and measures with fewer CPUs before it gives up", async () => {
     const few = (mib: number): Partial<KernelLimits> => ({
       nodes: new Map([
-        [0, { totalBytes: GIB, freeBytes: GIB, reserveBytes: 0 }],
-        [1, { totalBytes: GIB, freeBytes: mib * MIB, reserveBytes: 2 * MIB }],
+        [0, { totalBytes: GIB, freeBytes: GIB, cacheBytes: 0, reserveBytes: 0 }],
+        [1, { totalBytes: GIB, freeBytes: mib * MIB, cacheBytes: 100 * MIB, reserveBytes: 2 * MIB }],
       ]),
     });
     const small = await planned(TWO.slice(0, 2), few(66));

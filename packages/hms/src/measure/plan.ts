@@ -157,8 +157,11 @@ function roomIn(
 ): { readonly room: number; readonly by: string } {
   const known = limits.nodes.get(node);
   const freeBytes = known === undefined ? (free ?? 0) : Math.max(0, known.freeBytes - known.reserveBytes);
-  let room = freeBytes * ROOM_PART;
-  let by = `half of the ${formatSize(freeBytes)} that are free`;
+  const cacheBytes = known?.cacheBytes ?? 0;
+  // Where there is another memory, the kernel takes that before it gives up pages of files.
+  const alone = limits.nodes.size === 1;
+  let room = (freeBytes + (alone ? cacheBytes : 0)) * ROOM_PART;
+  let by = `half of the ${formatSize(freeBytes)} that are free${cacheBytes > freeBytes ? `; ${formatSize(cacheBytes)} hold pages of files, which root can drop: echo 1 > /proc/sys/vm/drop_caches` : ""}`;
   for (const limit of limits.memory) {
     const left = roomOf(limit) * ROOM_PART;
     if (left >= room) continue;
