@@ -82,7 +82,10 @@ export function prepare({ install, say }: SetupOptions): Lab | string {
   mkdirSync(CACHE, { recursive: true });
   const kernel = unpackKernel(say);
   const initrd = join(CACHE, "initrd.cpio");
-  writeFileSync(initrd, initramfs(busybox, readFileSync(join(import.meta.dirname, "guest-init.sh"), "utf8")));
+  const init = readFileSync(join(import.meta.dirname, "guest-init.sh"), "utf8");
+  // Whole or not at all: another guest may be booting from it.
+  writeFileSync(`${initrd}.${process.pid}`, initramfs(busybox, init));
+  renameSync(`${initrd}.${process.pid}`, initrd);
   const qemus = findQemus(install, say);
   if (qemus.length === 0) return "QEMU does not start: qemu-system-x86_64 --version fails";
   return { qemus, kernel: join(kernel, "vmlinux"), modules: join(kernel, "lib/modules"), initrd };

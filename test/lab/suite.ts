@@ -10,6 +10,8 @@ export interface GuestTest {
   /** From the root of the repository. */
   readonly file: string;
   readonly machines: readonly string[];
+  /** Seconds that it may take; null: as all do. */
+  readonly limitS: number | null;
 }
 
 /** What a run came to. */
@@ -44,10 +46,13 @@ export function guestTests(words: readonly string[], only: readonly string[] | n
   const tests: GuestTest[] = [];
   for (const file of files) {
     if (words.length > 0 && !words.some((word) => file.includes(word))) continue;
-    const head = /^\/\/ lab: (.*)$/m.exec(readFileSync(join(REPOSITORY, file), "utf8"));
+    const text = readFileSync(join(REPOSITORY, file), "utf8");
+    const head = /^\/\/ lab: (.*)$/m.exec(text);
+    const limit = /^\/\/ limit: (\d+)$/m.exec(text);
+    const limitS = limit === null ? null : Number(limit[1]);
     const wanted = (head?.[1] ?? "hmat").split(",").map((name) => machineOf(name.trim()).name);
     const machines = wanted.filter((name) => only === null || only.includes(name));
-    if (machines.length > 0) tests.push({ file, machines });
+    if (machines.length > 0) tests.push({ file, machines, limitS });
   }
   return tests;
 }
@@ -101,6 +106,11 @@ export async function runLab(lab: Lab, options: LabOptions): Promise<LabResult> 
   return { passed, failed, skipped };
 }
 
+/** Seconds that a file may take. */
+function limitOf(file: string, { tests, limitS }: LabOptions): number {
+  return Math.max(limitS, tests.find((one) => one.file === file)?.limitS ?? 0);
+}
+
 function describe(code: number): string {
   if (code === CODE_TIME || code === 137) return "time ran out";
   return code === CODE_DIED ? "the guest died" : `exit code ${code}`;
@@ -115,7 +125,7 @@ async function runFiles(
 ): Promise<Map<string, number>> {
   const node = quoted(process.execPath);
   const lines = files.map((file, index) => {
-    const test = `timeout -k 5 ${options.limitS} ${node} --test-reporter=spec ${quoted(file)}`;
+    const test = `timeout -k 5 ${limitOf(file, options)} ${node} --test-reporter=spec ${quoted(file)}`;
     return `echo "${MARK} ${index} starts"; ${test}; echo "${MARK} ${index} code $?"`;
   });
   const results = new Map<string, number>();
@@ -132,7 +142,7 @@ async function runFiles(
       results.set(file, Number(mark[3]));
     }
   });
-  const limitS = BOOT_LIMIT_S + options.limitS * files.length;
+  const limitS = files.reduce((sum, file) => sum + limitOf(file, options), BOOT_LIMIT_S);
   const end = await bootSaying(lab, machine, { ...options, onOutput: line.push }, lines.join("\n"), limitS);
   line.end();
   const lost = running ?? (results.size === 0 ? files[0] : undefined);
