@@ -13,8 +13,10 @@ import { HmsError } from "@hms/topology";
 import { readPages } from "./file-source.ts";
 import type { LinuxHost } from "./host.ts";
 import { onNode } from "./nodes.ts";
+import { PageNumbers } from "./page-numbers.ts";
 import { CACHE, NOWHERE, WAITING } from "./pages.ts";
 import {
+  EAGAIN,
   ENOMEM,
   ENOSPC,
   FALLOC_FL_KEEP_SIZE,
@@ -24,6 +26,9 @@ import {
 import { DataFile } from "./sys/disk.ts";
 import { closeFd, fallocate, Mapping, madvise, memfdCreate } from "./sys/memory.ts";
 import { mappedIn, markersIn, writtenIn } from "./sys/pagemap.ts";
+
+/** The answer of writing back to a file that became shorter. */
+const SHRUNK: number = Number.NEGATIVE_INFINITY;
 
 /** Pages of a run that were written. */
 const written = new Uint8Array(HUGE_PAGES);
@@ -41,9 +46,12 @@ export class CachedFile {
   readonly #source: DataFile | null;
   readonly #sourceFirst: PageIndex;
   readonly #writable: boolean;
-  readonly #frames: Uint32Array;
+  /** Bytes of the file when it was opened: what others append is theirs. */
+  readonly #sourceBytes: number;
+  /** The frame of a page that is in memory; frame 0 is never one. */
+  readonly #frames = new PageNumbers();
   /** Swap slot of a page, and one; 0: none. Only without a file behind it. */
-  readonly #slots: Uint32Array;
+  readonly #slots = new PageNumbers();
   /** The first page that `fetch` brought. */
   fetchedFirst: PageIndex = 0;
   /** First page at which the program sees it. */
@@ -70,12 +78,24 @@ export class CachedFile {
     this.pages = pages;
     this.#source = file === null ? null : DataFile.openRegular(file.path, { writable: file.writable });
     this.#sourceFirst = offset / PAGE_BYTES;
+    this.#sourceBytes = this.#source?.size ?? 0;
     this.#writable = file?.writable ?? false;
+    if (this.#writable) this.#lock(offset);
     this.fd = memfdCreate(`hms ${name}`, pages * PAGE_BYTES);
     this.#alias = Mapping.shared(this.fd, pages * PAGE_BYTES, {});
-    this.#frames = new Uint32Array(pages).fill(NO_FRAME);
-    this.#slots = new Uint32Array(this.#source === null ? pages : 0);
     host.pages.aliases.add(this.#alias.address / PAGE_BYTES, pages, this.#alias);
+  }
+
+  /** Two that write the same part of a file would undo each other's work. */
+  #lock(offset: number): void {
+    const source = this.#source;
+    if (source === null || source.lock(offset, this.pages * PAGE_BYTES) !== -EAGAIN) return;
+    source.close();
+    throw new HmsError(
+      "FILE_IN_USE",
+      "EBUSY",
+      `Making a region of ${source.path} failed: another region, of this process or another, has that part of it for writing. Free that one first, or open the file for reading only.`,
+    );
   }
 
   showAt(first: PageIndex): void {
@@ -84,7 +104,7 @@ export class CachedFile {
 
   /** The frame of a page that is in memory, or NO_FRAME. */
   frameOf(page: PageIndex): FrameNumber {
-    return this.#frames[page] ?? NO_FRAME;
+    return this.#frames.at(page) || NO_FRAME;
   }
 
   /** The page that a frame of this file is. */
@@ -124,7 +144,7 @@ export class CachedFile {
       table.set(frame, KEPT);
       // Nobody has it mapped yet.
       this.host.pages.set(frame, CACHE | WAITING, address / PAGE_BYTES + k);
-      this.#frames[page + k] = frame;
+      this.#frames.set(page + k, frame);
       this.host.cacheOwner(frame, this);
       this.#releaseSlot(page + k);
     }
@@ -132,28 +152,30 @@ export class CachedFile {
   }
 
   #releaseSlot(page: PageIndex): void {
-    const slot = this.#slots[page] ?? 0;
+    const slot = this.#slots.at(page);
     if (slot === 0) return;
     this.host.swap.release(slot - 1);
-    this.#slots[page] = 0;
+    this.#slots.set(page, 0);
   }
 
   /** Whether another page is not there either and comes with this one: from the file, fresh zeros, or the slot beside. */
   #comesWith(page: PageIndex, other: PageIndex): boolean {
     if (this.frameOf(other) !== NO_FRAME) return false;
     if (this.#source !== null) return true;
-    const slot = this.#slots[page] ?? 0;
-    const theirs = this.#slots[other] ?? 0;
+    const slot = this.#slots.at(page);
+    const theirs = this.#slots.at(other);
     return slot === 0 ? theirs === 0 : theirs > 0 && theirs === slot + (other - page);
   }
 
   #load(page: PageIndex, count: PageCount, address: number): number {
     const source = this.#source;
-    if (source !== null)
+    const hole =
+      source !== null && !source.hasData((this.#sourceFirst + page) * PAGE_BYTES, count * PAGE_BYTES);
+    if (source !== null && !hole)
       return this.#onNodes(page, count, (from, run) =>
         readPages(source, this.#sourceFirst + from, run, address + (from - page) * PAGE_BYTES),
       );
-    const slot = this.#slots[page] ?? 0;
+    const slot = this.#slots.at(page);
     if (slot === 0) {
       // Fresh zeros: the kernel makes them when the memfd gets its pages.
       return this.#onNodes(page, count, (from, run) =>
@@ -211,7 +233,8 @@ export class CachedFile {
       got = this.#source === null ? this.#swapOut(from, most) : this.#writeOut(from, most);
       done += Math.max(0, got);
     }
-    if (done === 0) return got;
+    // What the file has no room for any more stays in memory.
+    if (done === 0) return got === SHRUNK ? 0 : got;
     for (let k = 0; k < done; k++) this.#forget(page + k, this.frameOf(page + k));
     this.#punch(page, done);
     return done;
@@ -229,7 +252,7 @@ export class CachedFile {
     const errno = swap.write(taken.slot, taken.got, this.#alias.address + page * PAGE_BYTES);
     for (let k = 0; k < taken.got; k++) {
       if (errno < 0) swap.release(taken.slot + k);
-      else this.#slots[page + k] = taken.slot + k + 1;
+      else this.#slots.set(page + k, taken.slot + k + 1);
     }
     return errno < 0 ? errno : taken.got;
   }
@@ -244,28 +267,35 @@ export class CachedFile {
       statistics.droppedClean += run;
       return run;
     }
-    const errno = this.#writeBack(page, run);
-    if (errno < 0) return errno;
-    statistics.writtenBack += run;
-    return run;
+    const done = this.#writeBack(page, run);
+    statistics.writtenBack += Math.max(0, done);
+    return done;
   }
 
   #forget(page: PageIndex, frame: FrameNumber): void {
     const table = this.host.core.memories.host;
-    this.#frames[page] = NO_FRAME;
+    this.#frames.set(page, 0);
     this.host.cacheOwner(frame, null);
     table.clear(frame, KEPT | WRITTEN);
     this.host.pages.set(frame, NOWHERE, 0);
     this.host.giveBack(frame);
   }
 
-  /** Writes pages to the file; the last one as far as the file's own length goes, or the region's for a longer one. */
+  /**
+   * Writes pages to the file as it was when it was opened, not beyond. How many, −errno, or SHRUNK: someone else has
+   * cut the file before this page's end.
+   */
   #writeBack(page: PageIndex, count: PageCount): number {
-    if (this.#source === null) return 0;
+    if (this.#source === null) return count;
     const offset = (this.#sourceFirst + page) * PAGE_BYTES;
-    const bytes = Math.min(count * PAGE_BYTES, Math.max(0, this.#source.size - offset));
-    if (bytes === 0) return 0;
-    return this.#source.pwrite(this.#alias.address + page * PAGE_BYTES, bytes, offset);
+    const ours = Math.max(0, Math.min(count * PAGE_BYTES, this.#sourceBytes - offset));
+    const now = Math.max(0, Math.min(ours, this.#source.size - offset));
+    const pages = now === ours ? count : Math.floor(now / PAGE_BYTES);
+    if (pages === 0) return SHRUNK;
+    const bytes = Math.min(ours, pages * PAGE_BYTES);
+    if (bytes === 0) return pages;
+    const errno = this.#source.pwrite(this.#alias.address + page * PAGE_BYTES, bytes, offset);
+    return errno < 0 ? errno : pages;
   }
 
   /** Writes back what was written, in runs, and leaves it mapped. Throws ENOSPC, EIO. Returns pages written. */
@@ -277,23 +307,29 @@ export class CachedFile {
       (address, bytes) => this.#noteWritten(address / PAGE_BYTES - this.#shownAt, bytes / PAGE_BYTES),
       true,
     );
-    // Without the kernel's help every page that is there counts as written.
-    if (found < 0) this.#noteWritten(0, this.pages);
-    let written = 0;
-    for (let page = 0; page < this.pages; ) {
-      let count = 0;
-      while (page + count < this.pages && count < HUGE_PAGES && this.#isWritten(page + count)) count++;
-      if (count === 0) {
-        page++;
-        continue;
+    let [written, kept] = [0, 0];
+    for (const first of this.#frames.firsts()) {
+      // Without the kernel's help every page that is there counts as written.
+      if (found < 0) this.#noteWritten(first, HUGE_PAGES);
+      for (let page = first; page < first + HUGE_PAGES; ) {
+        const count = this.#writtenRun(page, first + HUGE_PAGES);
+        const done = count === 0 ? 0 : this.#writeBack(page, count);
+        if (done === SHRUNK) kept++;
+        else this.#expectWritten(done);
+        for (let k = 0; k < done; k++) this.#clean(page + k);
+        written += Math.max(0, done);
+        page += Math.max(1, done);
       }
-      this.#expectWritten(this.#writeBack(page, count));
-      for (let k = 0; k < count; k++) this.#clean(page + k);
-      written += count;
-      page += count;
     }
     this.#expectWritten(this.#source.fsync());
+    if (kept > 0) throw this.#shrunk(kept);
     return written;
+  }
+
+  #writtenRun(page: PageIndex, end: PageIndex): PageCount {
+    let count = 0;
+    while (page + count < end && this.#isWritten(page + count)) count++;
+    return count;
   }
 
   #noteWritten(first: PageIndex, count: PageCount): void {
@@ -323,22 +359,34 @@ export class CachedFile {
     );
   }
 
+  #shrunk(kept: PageCount): HmsError {
+    const { path = "", size = 0 } = this.#source ?? {};
+    return new HmsError(
+      "FILE_SHRUNK",
+      "EIO",
+      `Writing ${this.name} back failed: someone else cut ${path} to ${size} bytes, and ${kept} pages beyond were written. They stay in memory; extend the file to ${this.#sourceBytes} bytes again and try once more.`,
+    );
+  }
+
   /** Writes back and lets go of everything. Its regions are gone. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (let page = 0; page < this.pages; page++) {
-      const frame = this.frameOf(page);
-      if (frame !== NO_FRAME) {
-        if (this.#writable && this.host.core.memories.host.is(frame, WRITTEN)) this.#writeBack(page, 1);
-        this.#forget(page, frame);
-      } else {
-        this.#releaseSlot(page);
-      }
-    }
+    for (const first of this.#frames.firsts()) this.#letGo(first);
+    for (const first of this.#slots.firsts())
+      for (let page = first; page < first + HUGE_PAGES; page++) this.#releaseSlot(page);
     this.host.pages.aliases.remove(this.#alias.address / PAGE_BYTES, this.pages);
     this.#alias.close();
     this.#source?.close();
     closeFd(this.fd);
+  }
+
+  #letGo(first: PageIndex): void {
+    for (let page = first; page < first + HUGE_PAGES; ) {
+      const count = this.#writable ? this.#writtenRun(page, first + HUGE_PAGES) : 0;
+      if (count > 0) this.#writeBack(page, count);
+      const end = page + Math.max(1, count);
+      for (; page < end; page++) if (this.frameOf(page) !== NO_FRAME) this.#forget(page, this.frameOf(page));
+    }
   }
 }

@@ -5,6 +5,7 @@ import { HmsError } from "@hms/topology";
 import * as abi from "./abi.generated.ts";
 import { orThrow } from "./errno.ts";
 import * as libc from "./libc.ts";
+import { Scratch } from "./scratch.ts";
 import type { Address, ByteCount } from "./units.ts";
 
 /** Bytes of one system call at most: the kernel itself stops a page short of 2 GiB. */
@@ -17,6 +18,12 @@ export const INTERRUPTS_MAX = 1000;
 export const SWAP_DIRECTORY = "/var/tmp";
 
 const SEEK_END = 2;
+const SEEK_DATA = 3;
+
+/** `F_OFD_SETLK`, `F_WRLCK` and the fields of `struct flock`, the same on all machines with addresses of 64 bits. */
+const OFD_SETLK = 37;
+const LOCK_FOR_WRITING = 1;
+const FLOCK = { start: 8, length: 16, process: 24 } as const;
 
 /** What both kinds of files do. Offsets and addresses need no alignment. */
 class OpenFile implements Disposable {
@@ -83,6 +90,25 @@ class OpenFile implements Disposable {
   punchHole(offset: ByteCount, bytes: ByteCount): number {
     const mode = abi.FALLOC_FL_PUNCH_HOLE | abi.FALLOC_FL_KEEP_SIZE;
     return libc.fallocate(this.#fd, mode, offset, bytes) === 0 ? 0 : libc.failed();
+  }
+
+  /**
+   * Keeps others from locking a range, in this process or another, until the file is closed: 0, or a negative errno
+   * (EAGAIN: someone else has locked a part of it; EINVAL, EOPNOTSUPP, ENOLCK where the file system has no locks).
+   */
+  lock(offset: ByteCount, bytes: ByteCount): number {
+    using scratch = new Scratch();
+    scratch.words[0] = LOCK_FOR_WRITING;
+    scratch.put(FLOCK.start, offset);
+    scratch.put(FLOCK.length, bytes);
+    scratch.put(FLOCK.process, 0);
+    return libc.fcntl(this.#fd, OFD_SETLK, scratch.address) === 0 ? 0 : libc.failed();
+  }
+
+  /** Whether a range has bytes on disk or in the page cache; false: it is a hole, which reads as zeros. */
+  hasData(offset: ByteCount, bytes: ByteCount): boolean {
+    const next = libc.lseek(this.#fd, offset, SEEK_DATA);
+    return next === -1 ? libc.failed() !== -abi.ENXIO : next < offset + bytes;
   }
 
   /** Says how a range will be used (`POSIX_FADV_*`): 0 or a negative errno. */

@@ -68,6 +68,9 @@ export const ftruncate: (fd: number, bytes: ByteCount) => number = library.func(
 export const fallocate: (fd: number, mode: number, offset: ByteCount, bytes: ByteCount) => number =
   library.func("int fallocate64(int, int, int64_t, int64_t)");
 export const fsync: (fd: number) => number = library.func("int fsync(int)");
+export const fcntl: (fd: number, command: number, argument: Address) => number = library.func(
+  "int fcntl(int, int, uint64_t)",
+);
 /** Returns the error itself (positive) and leaves errno alone, as POSIX has it. */
 export const fadvise: (fd: number, offset: ByteCount, bytes: ByteCount, advice: number) => number =
   library.func("int posix_fadvise64(int, int64_t, int64_t, int)");
@@ -131,6 +134,12 @@ export const schedGetcpu: () => number = library.func("int sched_getcpu()");
 export const setpriority: (which: number, who: number, nice: number) => number = library.func(
   "int setpriority(int, int, int)",
 );
+/** The lists end with null. Answers only when it failed. */
+export const execve: (
+  path: string,
+  args: readonly (string | null)[],
+  env: readonly (string | null)[],
+) => number = library.func("int execve(const char*, const char**, const char**)");
 /** Answers the handler before, or -1. */
 export const signal: (number: number, handler: Address) => number = library.func(
   "int64_t signal(int, uint64_t)",
