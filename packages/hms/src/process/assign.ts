@@ -9,6 +9,9 @@ export interface Full {
   readonly why: string;
 }
 
+/** What of a batch is looked at and written. */
+export type AssignablePages = Pick<ProcessPages, "addressOf" | "size" | "now" | "to">;
+
 /** A target, as the assigner sees it. */
 export interface Place {
   readonly node: number;
@@ -66,14 +69,14 @@ export class Assigner {
   }
 
   /** The place that a page is wanted at, whatever room there is. */
-  wanted(pages: ProcessPages, i: number): number {
+  wanted(pages: AssignablePages, i: number): number {
     if (!this.inTurn) return 0;
     const number = Math.floor(pages.addressOf(i) / (4096 * (pages.size[i] as number)));
     return this.#turns[number % this.#turn] as number;
   }
 
   /** Sets `to` of a page; what was there before is not looked at. */
-  assign(pages: ProcessPages, i: number): void {
+  assign(pages: AssignablePages, i: number): void {
     const size = pages.size[i] as number;
     const now = pages.now[i] as number;
     pages.to[i] = STAY;

@@ -3,12 +3,14 @@ import { type ChildProcess, type StdioOptions, spawn } from "node:child_process"
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { isMainThread } from "node:worker_threads";
-import { resetIgnoredSignals } from "@hms/host-linux/numa";
+import { errnoText, execve } from "@hms/host-linux/numa";
 import { type PlacementReport, type PlacementRequest, parseRequest } from "@hms/policy";
 import { HmsError } from "@hms/topology";
 import { type CommandPlan, type PlanOptions, planCommand } from "./plan.ts";
 import { withPolicy } from "./policy.ts";
 import { CommandWatch, type MemorySeen } from "./watch.ts";
+
+const SHELL = "/bin/sh";
 
 /** How a command is run. */
 export interface CommandOptions extends PlanOptions {
@@ -82,7 +84,9 @@ export function runPlanned(
   );
   const { pid } = child;
   const ended = new Promise<CommandEnd>((done, failed) => {
-    child.once("error", (error) => failed(notStarted(name, path, error)));
+    child.once("error", (error: NodeJS.ErrnoException) =>
+      failed(notStarted(name, path, error.code ?? "unknown")),
+    );
     child.once("exit", (code, signal) => {
       const seconds = (performance.now() - started) / 1000;
       const seen = looks?.end(signal) ?? { report: null, seen: null, notes: [] };
@@ -91,7 +95,7 @@ export function runPlanned(
   });
   if (pid === undefined) {
     ended.catch(() => undefined); // told below
-    throw notStarted(name, path, null);
+    throw notStarted(name, path, "no process was made");
   }
   looks?.start(pid);
   return { ...plan, pid, child, ended };
@@ -111,13 +115,16 @@ export function becomeCommand(
   if (!isMainThread) throw new Error("A command takes the place of a process from its main thread only.");
   const [name = ""] = command;
   const path = findCommand(name, env);
-  const { execve } = process;
-  if (execve === undefined) throw new Error("This Node.js has no process.execve.");
-  return withPolicy(plan.policy, () => {
-    // Node.js ignores these for itself, and what is ignored stays so in the new program.
-    resetIgnoredSignals();
-    return execve.call(process, path, command, env);
+  const environment = Object.entries(env).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key}=${value}`],
+  );
+  const errno = withPolicy(plan.policy, () => {
+    const refused = execve(path, command, environment);
+    // A script that does not say what runs it is the shell's, as everywhere.
+    if (errnoText(refused) !== "ENOEXEC") return refused;
+    return execve(SHELL, ["sh", path, ...command.slice(1)], environment);
   });
+  throw notStarted(name, path, errnoText(errno));
 }
 
 /** The file of a command, looked up in PATH as a shell does. */
@@ -153,12 +160,10 @@ function findCommand(name: string, env: NodeJS.ProcessEnv, cwd = "."): string {
   );
 }
 
-function notStarted(name: string, path: string, error: Error | null): HmsError {
-  const code = (error as NodeJS.ErrnoException | null)?.code ?? "no process was made";
+function notStarted(name: string, path: string, why: string): HmsError {
   return new HmsError(
     "COMMAND_DENIED",
     "EACCES",
-    `Run ${name}: starting ${path} failed (${code}); it may be no program of this machine, or a limit on processes is reached (ulimit -u).`,
-    error === null ? {} : { cause: error },
+    `Run ${name}: starting ${path} failed (${why}); it may be no program for this machine, or a limit on processes or memory is reached (ulimit -a).`,
   );
 }

@@ -2,8 +2,8 @@
 import { freeOfNode, type ProcessPages, readLimits, STAY } from "@hms/host-linux/numa";
 import type { Decision } from "@hms/policy";
 import { formatSize, type IndexSet } from "@hms/topology";
-import { Assigner, type Full } from "./assign.ts";
-import { CLOSED, MoveTally, NO_REASON, NO_ROOM, NOT_REACHED } from "./move-tally.ts";
+import { type AssignablePages, Assigner, type Full } from "./assign.ts";
+import { CLOSED, type CountablePages, MoveTally, NO_REASON, NO_ROOM, NOT_REACHED } from "./move-tally.ts";
 
 const PAGE_BYTES = 4096;
 const EINVAL = 22;
@@ -11,32 +11,38 @@ const ENODEV = 19;
 const EACCES = 13;
 const ENOMEM = 12;
 
+/** What a pass does with the pages of a process. */
+export type PassPages = AssignablePages &
+  CountablePages &
+  Pick<ProcessPages, "count" | "refusedNode" | "next" | "move" | "forecast">;
+
 export interface PassOptions {
   readonly decision: Decision;
   /** Nodes whose pages count; null: all. */
   readonly from: IndexSet | null;
   readonly shared: boolean;
   readonly dryRun: boolean;
+  /** Bytes that can be had of a node; asked of the kernel unless given. */
+  readonly roomBytes?: (node: number) => number;
 }
 
 export class MovePass {
   readonly tally: MoveTally;
   readonly assigner: Assigner;
-  readonly #pages: ProcessPages;
+  readonly #pages: PassPages;
   readonly #options: PassOptions;
   /** Which pages of the batch count. */
   readonly #counts: Uint8Array;
-  /** What the kernel keeps free of each node, in bytes. */
-  readonly #reserves = new Map<number, number>();
+  readonly #roomBytes: (node: number) => number;
   #roomKnown = false;
 
-  constructor(pages: ProcessPages, options: PassOptions) {
+  constructor(pages: PassPages, options: PassOptions) {
     this.#pages = pages;
     this.#options = options;
     this.assigner = new Assigner(options.decision);
     this.tally = new MoveTally(this.assigner.places.length);
     this.#counts = new Uint8Array(pages.size.length);
-    for (const [node, { reserveBytes }] of readLimits().nodes) this.#reserves.set(node, reserveBytes);
+    this.#roomBytes = options.roomBytes ?? kernelRoom();
   }
 
   /**
@@ -54,7 +60,7 @@ export class MovePass {
     }
     this.#assign();
     const done = this.#options.dryRun ? this.#forecast() : this.#move();
-    this.#count(NO_REASON);
+    this.#count(done < 0 ? NOT_REACHED : NO_REASON);
     return done < 0 ? done : 1;
   }
 
@@ -74,14 +80,12 @@ export class MovePass {
     }
   }
 
-  /** Room is what is free, and what the kernel gives up for it, above what it keeps. In a dry run what was given stays given. */
+  /** In a dry run what was given stays given. */
   #readRoom(): void {
     if (this.#options.dryRun && this.#roomKnown) return;
     this.#roomKnown = true;
     for (const place of this.assigner.places) {
-      const memory = freeOfNode(place.node);
-      const bytes =
-        memory === null ? 0 : memory.freeBytes + memory.cacheBytes - (this.#reserves.get(place.node) ?? 0);
+      const bytes = this.#roomBytes(place.node);
       const short: Full = {
         by: "capacity",
         errno: "ENOMEM",
@@ -174,6 +178,16 @@ export class MovePass {
     const closed = this.assigner.places[wanted]?.closed ?? null;
     return closed === null ? NO_ROOM : CLOSED;
   }
+}
+
+/** Room is what is free, and what the kernel gives up for it, above what it keeps. */
+function kernelRoom(): (node: number) => number {
+  const { nodes } = readLimits();
+  return (node) => {
+    const memory = freeOfNode(node);
+    if (memory === null) return 0;
+    return memory.freeBytes + memory.cacheBytes - (nodes.get(node)?.reserveBytes ?? 0);
+  };
 }
 
 /** Whether an errno of a pass means that the process has ended. */

@@ -58,6 +58,9 @@ const OF_PAGES: ReadonlyMap<number, Reason> = new Map<number, Reason>([
 ]);
 const UNKNOWN: Reason = { by: "kernel", errno: null, why: "the kernel did not move them and gave no reason" };
 
+/** What of a batch is counted. */
+export type CountablePages = Pick<ProcessPages, "from" | "now" | "size" | "hindrance">;
+
 export class MoveTally {
   pages = 0;
   moved = 0;
@@ -78,7 +81,7 @@ export class MoveTally {
   }
 
   /** Counts one page of a batch, and its `reason` when it is not where it was wanted. */
-  add(pages: ProcessPages, i: number, wanted: number, at: number, reason: number): void {
+  add(pages: CountablePages, i: number, wanted: number, at: number, reason: number): void {
     const now = pages.now[i] as number;
     const size = pages.size[i] as number;
     if (now === GONE) return;

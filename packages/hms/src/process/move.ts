@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import {
+  BATCH_BYTES,
   errnoName,
   errnoText,
   hasSysNice,
@@ -157,7 +158,10 @@ async function pass(work: Work, dryRun: boolean): Promise<Passed> {
   const report = (): PlacementReport => tally.report(machine, decision, run.assigner, false);
   pages.walk(mappings);
   for (let look = false, more = true; more; ) {
-    look ||= signal?.aborted === true;
+    if (!look && signal?.aborted === true) {
+      look = true;
+      pages.bytesMax = BATCH_BYTES; // nothing is moved any more: as fast as can be
+    }
     more = step(work, () => run.next(look), report);
     onProgress?.({ donePages: tally.pages, totalPages, movedPages: tally.moved, seconds: seconds() });
     await pause(look || dryRun ? 0 : owedMs(tally.moved, bytesPerSecond, seconds()), signal);

@@ -1,11 +1,10 @@
 // Looks at a command's memory while it runs: afterwards there is nothing left to look at.
 import { readdirSync, readFileSync } from "node:fs";
 import { readLimits } from "@hms/host-linux/numa";
+import { MappingReader, NODES_MAX } from "@hms/host-linux/proc";
 import { type PlacementReport, ReportBuilder } from "@hms/policy";
-import { formatSize, HmsError } from "@hms/topology";
-import { memoryOf } from "./memory-of.ts";
+import { formatSize } from "@hms/topology";
 import type { CommandPlan } from "./plan.ts";
-import type { ProcessMemory } from "./process-memory.ts";
 
 const PAGE_BYTES = 4096;
 /** Processes of one command that are looked at: itself, and what it started. */
@@ -30,11 +29,16 @@ export interface MemorySeen {
   readonly filePages: readonly { readonly place: string; readonly pages: number }[];
 }
 
+/** What was seen at once of a command's processes: base pages by node. */
 interface Look {
   readonly atSeconds: number;
-  readonly processes: readonly ProcessMemory[];
-  /** Base pages that a process's policy places. */
-  readonly pages: number;
+  processes: number;
+  /** Pages that a policy places, in all and by node. */
+  pages: number;
+  readonly placed: Float64Array;
+  readonly files: Float64Array;
+  /** Policies of mappings that are not the command's: what its programs have set themselves. */
+  readonly ownPolicies: Set<string>;
 }
 
 /** What is known at the end of a command. */
@@ -64,26 +68,30 @@ export class CommandWatch {
   }
 
   #next(afterMs: number): void {
-    this.#timer = setTimeout(() => {
-      void this.#look();
-    }, afterMs);
+    this.#timer = setTimeout(() => this.#look(), afterMs);
     this.#timer.unref();
   }
 
-  async #look(): Promise<void> {
+  #look(): void {
     const from = performance.now();
-    const processes: ProcessMemory[] = [];
+    const look: Look = {
+      atSeconds: (from - this.#started) / 1000,
+      processes: 0,
+      pages: 0,
+      placed: new Float64Array(NODES_MAX),
+      files: new Float64Array(NODES_MAX),
+      ownPolicies: new Set(),
+    };
     for (const pid of family(this.#pid)) {
       try {
-        processes.push(await memoryOf(pid, { machine: this.#plan.machine }));
-      } catch (error) {
+        lookAt(pid, this.#plan, look);
+        look.processes++;
+      } catch {
         // It ended meanwhile, or is another user's now (sudo): what cannot be seen is not in the report.
-        if (!HmsError.is(error)) throw error;
       }
     }
     if (this.#ended) return;
-    if (processes.length > 0)
-      this.#keep({ atSeconds: (from - this.#started) / 1000, processes, pages: placedPages(processes) });
+    if (look.processes > 0) this.#keep(look);
     const took = performance.now() - from;
     this.#next(Math.min(BETWEEN_MAX_MS, Math.max(BETWEEN_MS, took / LOOKING_SHARE)));
   }
@@ -113,8 +121,8 @@ export class CommandWatch {
     const seen: MemorySeen = {
       atSeconds: look.atSeconds,
       looks: this.#looks,
-      processes: look.processes.length,
-      filePages: filePages(look.processes),
+      processes: look.processes,
+      filePages: [...byTarget(this.#plan, look.files)].map(([place, pages]) => ({ place, pages })),
     };
     return { report: reportOf(this.#plan, look), seen, notes };
   }
@@ -146,36 +154,52 @@ function outOfMemoryKills(): number {
   }
 }
 
-const fileBytes = (place: ProcessMemory["places"][number]): number => place.kinds.file ?? 0;
+/** Policies that are told of. */
+const OWN_POLICIES_MAX = 4;
 
-function placedPages(processes: readonly ProcessMemory[]): number {
-  let bytes = 0;
-  for (const one of processes) for (const place of one.places) bytes += place.bytes - fileBytes(place);
-  return Math.round(bytes / PAGE_BYTES);
-}
-
-function byTarget(
-  processes: readonly ProcessMemory[],
-  bytesOf: (place: ProcessMemory["places"][number]) => number,
-): Map<string, number> {
-  const bytes = new Map<string, number>();
-  for (const { places } of processes) {
-    for (const place of places) bytes.set(place.target, (bytes.get(place.target) ?? 0) + bytesOf(place));
+/** Adds what a process has to a look. */
+function lookAt(pid: number, { policy }: CommandPlan, look: Look): void {
+  using mappings = new MappingReader(`/proc/${pid}`, { names: true, nodes: true, details: false });
+  while (mappings.next()) {
+    const { pages, kind } = mappings;
+    if (pages === null || pages.pages === 0) continue;
+    const size = pages.pageBytes / PAGE_BYTES;
+    // Of a file's private mapping the kernel tells how many pages were written to, and so are the process's own, but
+    // not on which node these are: those on the policy's nodes go first.
+    let own = kind === "file" ? Math.min(pages.anonymous, pages.pages) : pages.pages;
+    look.pages += own * size;
+    if (own > 0 && look.ownPolicies.size < OWN_POLICIES_MAX && !pages.policy.startsWith(policy.name))
+      look.ownPolicies.add(pages.policy);
+    for (const first of [true, false]) {
+      for (let i = 0; i < pages.nodeCount; i++) {
+        const node = pages.nodes[i] as number;
+        if (policy.nodes.has(node) !== first) continue;
+        const there = pages.pagesOf[node] as number;
+        const mine = Math.min(own, there);
+        own -= mine;
+        look.placed[node] = (look.placed[node] as number) + mine * size;
+        look.files[node] = (look.files[node] as number) + (there - mine) * size;
+      }
+    }
   }
-  const pages = new Map<string, number>();
-  for (const [target, sum] of bytes) pages.set(target, Math.round(sum / PAGE_BYTES));
-  return pages;
 }
 
-function filePages(processes: readonly ProcessMemory[]): MemorySeen["filePages"] {
-  return [...byTarget(processes, fileBytes)]
-    .filter(([, pages]) => pages > 0)
-    .map(([place, pages]) => ({ place, pages }));
+/** Pages by target, of nodes that have any. */
+function byTarget({ machine }: CommandPlan, pages: Float64Array): Map<string, number> {
+  const found = new Map<string, number>();
+  for (let node = 0; node < pages.length; node++) {
+    const count = pages[node] as number;
+    if (count === 0) continue;
+    const id = machine.targets.find(({ numaNode }) => numaNode === node)?.id ?? `node${node}`;
+    found.set(id, count);
+  }
+  return found;
 }
 
-function reportOf({ decision, policy }: CommandPlan, look: Look): PlacementReport {
-  const pages = byTarget(look.processes, (place) => place.bytes - fileBytes(place));
-  const total = [...pages.values()].reduce((sum, one) => sum + one, 0);
+function reportOf(plan: CommandPlan, look: Look): PlacementReport {
+  const { decision } = plan;
+  const pages = byTarget(plan, look.placed);
+  const total = look.pages;
   const builder = new ReportBuilder(decision.mode, total);
   const weights = decision.targets.reduce((sum, { weight }) => sum + weight, 0);
   const inTurn = decision.mode === "interleave" || decision.mode === "weighted";
@@ -189,12 +213,9 @@ function reportOf({ decision, policy }: CommandPlan, look: Look): PlacementRepor
   for (const [place, count] of pages) {
     if (count === 0 || decision.targets.some(({ target }) => target.id === place)) continue;
     builder.elsewhere(place, count);
-    if (first !== undefined) {
-      builder.refused(
-        { target: first.target.id, ...reasonOf(first.target.numaNode, policy.name, look), now: place },
-        count,
-      );
-    }
+    if (first === undefined) continue;
+    const { id, numaNode } = first.target;
+    builder.refused({ target: id, ...reasonOf(numaNode, look), now: place }, count);
   }
   return builder.done();
 }
@@ -202,19 +223,11 @@ function reportOf({ decision, policy }: CommandPlan, look: Look): PlacementRepor
 /** Why pages are in none of the targets, as far as it can be told afterwards. */
 function reasonOf(
   node: number | null,
-  policy: string,
-  look: Look,
+  { ownPolicies }: Look,
 ): { readonly by: "kernel" | "capacity"; readonly errno: "ENOMEM" | null; readonly why: string } {
-  const own = new Set<string>();
-  for (const { policies } of look.processes) {
-    for (const one of policies) if (one.bytes > 0 && one.policy.split(":")[0] !== policy) own.add(one.policy);
-  }
-  if (own.size > 0) {
-    return {
-      by: "kernel",
-      errno: null,
-      why: `the program has policies of its own (${[...own].slice(0, 4).join(", ")})`,
-    };
+  if (ownPolicies.size > 0) {
+    const why = `the program has policies of its own for some of its memory (${[...ownPolicies].join(", ")})`;
+    return { by: "kernel", errno: null, why };
   }
   const memory = node === null ? undefined : readLimits().nodes.get(node);
   const free = memory === undefined ? "" : `; ${formatSize(memory.freeBytes)} are free there now`;

@@ -5,6 +5,7 @@
  * @module
  */
 export { errnoName, errnoText } from "../sys/errno.ts";
+export { execve } from "../sys/exec.ts";
 export * from "../sys/numa.ts";
 export {
   freeOfNode,
@@ -26,4 +27,4 @@ export {
   type RangeSource,
   STAY,
 } from "./pages.ts";
-export { hasSysNice, resetIgnoredSignals, underSeccomp } from "./rights.ts";
+export { hasSysNice, underSeccomp } from "./rights.ts";

@@ -1,6 +1,4 @@
 // What the calling thread may do, as far as placement asks for it.
-import { constants } from "node:os";
-import { signal } from "../sys/libc.ts";
 import { readText } from "./files.ts";
 
 const STATUS = "/proc/thread-self/status";
@@ -16,12 +14,4 @@ export function underSeccomp(): boolean {
 export function hasSysNice(): boolean {
   const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(readText(STATUS) ?? "")?.[1];
   return mask !== undefined && ((BigInt(`0x${mask}`) >> BigInt(CAP_SYS_NICE)) & 1n) === 1n;
-}
-
-/** `SIG_DFL`. */
-const DEFAULT_HANDLER = 0;
-
-/** Ends the ignoring of signals that Node.js ignores for itself: a program that takes its place would inherit it. */
-export function resetIgnoredSignals(): void {
-  for (const name of ["SIGPIPE", "SIGXFSZ"] as const) signal(constants.signals[name], DEFAULT_HANDLER);
 }

@@ -28,6 +28,7 @@ const NAMES: ReadonlyMap<number, ErrnoName> = new Map<number, ErrnoName>([
 /** Names that an HmsError has no word for, but a sentence has. */
 const MORE: ReadonlyMap<number, string> = new Map([
   [abi.EINTR, "EINTR"],
+  [abi.ENOEXEC, "ENOEXEC"],
   [abi.EBADF, "EBADF"],
   [abi.EISDIR, "EISDIR"],
   [abi.ENFILE, "ENFILE"],
