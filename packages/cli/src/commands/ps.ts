@@ -225,8 +225,19 @@ async function textOf(
   if (all.length === 0) return asked.pids.length > 0 ? "" : "No processes with memory.\n";
   const { listText } = await import("../ps-table.ts");
   const users = new Set(all.map(({ user }) => user)).size > 1;
-  const options = { count: asked.count ?? COUNT, users, userName: users ? userNames() : String };
+  const options = {
+    count: asked.count ?? rowsFor(asked, console),
+    users,
+    userName: users ? userNames() : String,
+  };
   return listText(sorted(all, asked.sort), options, words);
+}
+
+/** Rows of the terminal that are not for the list while it is watched: the head, and the first command lines that mend. */
+const ROWS_BESIDE = 14;
+
+function rowsFor({ watch }: Asked, { height }: Console): number {
+  return watch && height !== null ? Math.max(5, height - ROWS_BESIDE) : COUNT;
 }
 
 function sorted(all: readonly ProcessMemory[], by: Asked["sort"]): ProcessMemory[] {
