@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { open } from "hms";
-import { errorOf, folder, runProgram, skip } from "./support/hms-lab.ts";
+import { errorOf, folder, held, runProgram, skip } from "./support/hms-lab.ts";
 
 const MiB = 2 ** 20;
 const PAGE = 4096;
@@ -122,6 +122,31 @@ describe("file regions", { skip, concurrency: 2 }, () => {
     readSync(fd, bytes, 0, PAGE, 0);
     closeSync(fd);
     assert.equal(bytes[5], 6);
+  });
+
+  test("regions of files leave no descriptor, whatever becomes of them", async () => {
+    using place = folder();
+    using hms = await open({ ram: "16MiB" });
+    const path = join(place.path, "numbers");
+    writeFileSync(path, new Uint32Array(4 * 1024).fill(5));
+    const before = held();
+    for (let i = 0; i < 10; i++) {
+      const copy = hms.space.file(path, Uint32Array, { private: true });
+      const shown = hms.space.file(path, Uint32Array, { writable: true });
+      copy.view[3] = i;
+      assert.deepEqual([shown.view[3], copy.view[4000]], [5, 5]);
+      for (const offset of [100, -4096, 2 ** 53]) {
+        for (const options of [{ private: true }, { writable: true }])
+          await errorOf(() => hms.space.file(path, Uint8Array, { ...options, offset, length: 5 }));
+      }
+      await errorOf(() => hms.space.file(path, Uint32Array, { writable: true }));
+      shown.free();
+      copy.free();
+    }
+    assert.deepEqual(held(), before);
+    const error = await errorOf(() => hms.space.file(path, Uint8Array, { private: true, offset: 100 }));
+    assert.deepEqual([error.code, error.errno], ["BAD_FILE_OFFSET", "EINVAL"]);
+    assert.equal(statSync(path).size, 16 * 1024);
   });
 
   test("backwards and in many sequences at once, with a budget smaller than the file", async () => {

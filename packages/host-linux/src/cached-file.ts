@@ -66,23 +66,21 @@ export class CachedFile {
     file: { readonly path: string; readonly writable: boolean; readonly offset?: number } | null,
   ) {
     const offset = file?.offset ?? 0;
-    if (!Number.isSafeInteger(offset) || offset < 0 || offset % PAGE_BYTES !== 0) {
-      throw new HmsError(
-        "BAD_FILE_OFFSET",
-        "EINVAL",
-        `Making a file region failed: its offset must be a multiple of ${PAGE_BYTES} bytes, not ${offset}.`,
-      );
-    }
+    expectOffset(offset);
+    // What was opened is closed again when something after it cannot be.
+    using made = new DisposableStack();
     this.host = host;
     this.name = name;
     this.pages = pages;
-    this.#source = file === null ? null : DataFile.openRegular(file.path, { writable: file.writable });
+    this.#source =
+      file === null ? null : made.use(DataFile.openRegular(file.path, { writable: file.writable }));
     this.#sourceFirst = offset / PAGE_BYTES;
     this.#sourceBytes = this.#source?.size ?? 0;
     this.#writable = file?.writable ?? false;
     if (this.#writable) this.#lock(offset);
-    this.fd = memfdCreate(`hms ${name}`, pages * PAGE_BYTES);
-    this.#alias = Mapping.shared(this.fd, pages * PAGE_BYTES, {});
+    this.fd = made.adopt(memfdCreate(`hms ${name}`, pages * PAGE_BYTES), closeFd);
+    this.#alias = made.use(Mapping.shared(this.fd, pages * PAGE_BYTES, {}));
+    made.move();
     host.pages.aliases.add(this.#alias.address / PAGE_BYTES, pages, this.#alias);
   }
 
@@ -90,7 +88,6 @@ export class CachedFile {
   #lock(offset: number): void {
     const source = this.#source;
     if (source === null || source.lock(offset, this.pages * PAGE_BYTES) !== -EAGAIN) return;
-    source.close();
     throw new HmsError(
       "FILE_IN_USE",
       "EBUSY",
@@ -389,4 +386,14 @@ export class CachedFile {
       for (; page < end; page++) if (this.frameOf(page) !== NO_FRAME) this.#forget(page, this.frameOf(page));
     }
   }
+}
+
+/** Throws BAD_FILE_OFFSET (EINVAL): pages of a file begin at multiples of a page. */
+export function expectOffset(offset: number): void {
+  if (Number.isSafeInteger(offset) && offset >= 0 && offset % PAGE_BYTES === 0) return;
+  throw new HmsError(
+    "BAD_FILE_OFFSET",
+    "EINVAL",
+    `Making a file region failed: its offset must be a multiple of ${PAGE_BYTES} bytes, not ${offset}.`,
+  );
 }

@@ -5,6 +5,7 @@ import { bufferAt } from "./sys/memory.ts";
 /** The file behind a private region: read when a page is first touched, never written. */
 export class FileSource implements Disposable {
   readonly #file: DataFile;
+  #users = 1;
 
   /** Throws what opening the file answers (ENOENT, EACCES). */
   constructor(path: string) {
@@ -16,8 +17,15 @@ export class FileSource implements Disposable {
     return readPages(this.#file, page, count, address);
   }
 
+  /** One more region reads it. */
+  share(): this {
+    this.#users++;
+    return this;
+  }
+
+  /** A region reads it no more; the last one closes it. */
   [Symbol.dispose](): void {
-    this.#file.close();
+    if (--this.#users === 0) this.#file.close();
   }
 }
 

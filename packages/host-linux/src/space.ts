@@ -24,7 +24,7 @@ import {
 } from "@hms/hmm";
 import { HmsError } from "@hms/topology";
 import type { Around } from "./around.ts";
-import { CachedFile } from "./cached-file.ts";
+import { CachedFile, expectOffset } from "./cached-file.ts";
 import { FileSource } from "./file-source.ts";
 import type { LinuxHost } from "./host.ts";
 import { MAPPED } from "./pages.ts";
@@ -38,6 +38,7 @@ import {
   UFFDIO_REGISTER_MODE_WP,
   UFFDIO_ZEROPAGE_MODE_DONTWAKE,
 } from "./sys/abi.generated.ts";
+import { orThrow } from "./sys/errno.ts";
 import { Mapping, mprotect, munmap } from "./sys/memory.ts";
 import { zeroPagesIn } from "./sys/pagemap.ts";
 
@@ -70,6 +71,9 @@ export class LinuxSpace {
   readonly regions: Map<number, LinuxRegion> = new Map();
   /** Where the kernel's page of zeros is mapped, by chunk of 512 pages. */
   readonly #zeros = new Map<PageIndex, Uint8Array>();
+
+  /** The files behind private regions, by region. */
+  readonly #sources = new Map<number, FileSource>();
 
   /** `LinuxHost.createSpace` makes them. */
   constructor(host: LinuxHost, space: Space, _options: LinuxSpaceOptions) {
@@ -105,9 +109,12 @@ export class LinuxSpace {
   }
 
   #mapPrivate(id: number, name: string, pages: PageCount, options: MapOptions): LinuxRegion {
-    const source = options.file === undefined ? null : new FileSource(options.file.path);
+    // What was made is taken back when something after it cannot be.
+    using made = new DisposableStack();
+    expectOffset(options.file?.offset ?? 0);
+    const source = options.file === undefined ? null : made.use(new FileSource(options.file.path));
     if (options.at !== undefined) this.unmap(options.at, pages);
-    const mapping = Mapping.reserve(pages * PAGE_BYTES, {
+    const reserved = Mapping.reserve(pages * PAGE_BYTES, {
       ...(options.at === undefined ? {} : { at: options.at * PAGE_BYTES }),
       align: HUGE_PAGES * PAGE_BYTES,
       name: `hms ${name}`,
@@ -115,12 +122,12 @@ export class LinuxSpace {
       huge: options.huge ?? true,
       noReserve: true,
     });
+    const mapping = made.use(reserved);
     const first = mapping.address / PAGE_BYTES;
-    this.host.program.register(
-      mapping.address,
-      pages * PAGE_BYTES,
-      UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
-    );
+    const modes = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP;
+    expectRegistered(this.host.program.register(mapping.address, pages * PAGE_BYTES, modes));
+    // Else taking the addresses away would be notified to us, and wait for us.
+    made.defer(() => this.host.program.unregister(mapping.address, mapping.bytes));
     const access = options.access ?? CAN_READ | CAN_WRITE;
     if (access !== (CAN_READ | CAN_WRITE))
       mprotect(mapping.address, pages * PAGE_BYTES, protectionOf(access));
@@ -133,10 +140,9 @@ export class LinuxSpace {
       backing: source,
       offset,
     });
-    if (errno !== OK) {
-      mapping.close();
-      throw failed("Making a region", errno);
-    }
+    if (errno !== OK) throw failed("Making a region", errno);
+    made.move();
+    if (source !== null) this.#sources.set(id, source);
     const region = new LinuxRegion(this.host, this.space, {
       id,
       name,
@@ -156,14 +162,13 @@ export class LinuxSpace {
     backing: RegionBacking,
     options: MapOptions,
   ): LinuxRegion {
-    const file = new CachedFile(this.host, name, pages, options.file ?? null);
-    const mapping = Mapping.shared(file.fd, pages * PAGE_BYTES, { align: HUGE_PAGES * PAGE_BYTES });
+    using made = new DisposableStack();
+    const file = made.adopt(new CachedFile(this.host, name, pages, options.file ?? null), (it) => it.close());
+    const bytes = pages * PAGE_BYTES;
+    const mapping = made.use(Mapping.shared(file.fd, bytes, { align: HUGE_PAGES * PAGE_BYTES }));
     const first = mapping.address / PAGE_BYTES;
-    this.host.cached.register(
-      mapping.address,
-      pages * PAGE_BYTES,
-      UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP,
-    );
+    const modes = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP;
+    expectRegistered(this.host.cached.register(mapping.address, bytes, modes));
     const writable = options.file?.writable ?? true;
     const access = options.access ?? (writable ? CAN_READ | CAN_WRITE : CAN_READ);
     if (access !== (CAN_READ | CAN_WRITE))
@@ -177,10 +182,8 @@ export class LinuxSpace {
       backing: file,
       offset: 0,
     });
-    if (errno !== OK) {
-      file.close();
-      throw failed("Making a region", errno);
-    }
+    if (errno !== OK) throw failed("Making a region", errno);
+    made.move();
     const region = new LinuxRegion(this.host, this.space, { id, name, backing, first, pages, file });
     file.showAt(first);
     this.host.owners.add(first, pages, region);
@@ -226,6 +229,8 @@ export class LinuxSpace {
       if (!(owner instanceof LinuxRegion) || this.host.owners.has(owner)) continue;
       if (this.regions.delete(owner.id)) this.host.countMappings(-mappingsOf(owner.backing));
       owner.file?.close();
+      this.#sources.get(owner.id)?.[Symbol.dispose]();
+      this.#sources.delete(owner.id);
     }
   }
 
@@ -285,6 +290,8 @@ export class LinuxSpace {
       huge: from.huge,
       access: from.access,
     });
+    const source = this.#sources.get(owner.id);
+    if (source !== undefined) this.#sources.set(region.id, source.share());
     this.space.unmap(region.first, count);
     this.dropZeros(first, first + count, true);
     const errno = this.space.remap(first, count, region.first, keepOld);
@@ -436,4 +443,14 @@ function failed(action: string, errno: Errno): HmsError {
     EEXIST: "something is mapped there",
   };
   return new HmsError("REGION_FAILED", name, `${action} failed: ${why[name] ?? name}.`);
+}
+
+/** What the kernel cannot register it would serve by itself, past us. */
+function expectRegistered(result: number): void {
+  orThrow(
+    result,
+    "OUT_OF_MEMORY",
+    "Registering the addresses of a region failed",
+    "free memory or regions, or raise vm.max_map_count",
+  );
 }
