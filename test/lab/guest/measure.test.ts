@@ -1,21 +1,23 @@
 // lab: hmat
+// limit: 480
 // Measuring on a machine with several memories: the values of an emulated machine mean nothing, but every pair has to be
 // there, and the memory that is gone through has to be the target's.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { globSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { PlacedBuffer } from "@hms/host-linux";
-import { discover, type Machine, type Quantity } from "@hms/topology";
-import type { Measurements } from "@hms/topology/measured";
+import { best, discover, HmsError, type Machine, type Quantity } from "@hms/topology";
+import { type Measurements, writeMeasurements } from "@hms/topology/measured";
 import { measure } from "hms/measure";
 import { machine, nodeOf } from "./machine.ts";
 
 const HMS = join(import.meta.dirname, "../../../packages/cli/bin/hms.js");
 /** Small and short: the guest is emulated. */
 const SHORT = { quick: true, runs: 1, size: "8MiB" } as const;
-const SHORT_ARGUMENTS = ["measure", "--quick", "--runs", "1", "--size", "8MiB"];
+/** Nearly all of the fast node. */
+const FILL_BYTES: number = 240 << 20;
 const SAVED = "/tmp/measured.json";
 
 const withCpus = machine.domains.filter(({ cpus }) => cpus.length > 0).map(({ domain }) => nodeOf(domain));
@@ -23,17 +25,6 @@ const withMemory = machine.domains
   .filter(({ memoryMib }) => memoryMib > 0)
   .map(({ domain }) => nodeOf(domain));
 const wanted = withCpus.flatMap((cpu) => withMemory.map((memory) => `node${cpu} node${memory}`)).sort();
-
-interface Finished {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function hms(args: readonly string[], through: readonly string[] = []): Finished {
-  const [command = "", ...rest] = [...through, process.execPath, HMS, ...args];
-  return spawnSync(command, rest, { encoding: "utf8", env: { ...process.env, XDG_DATA_HOME: "/tmp/data" } });
-}
 
 function pairsOf({ pairs }: Pick<Measurements, "pairs">): string[] {
   return pairs.map(({ initiator, target }) => `${initiator} ${target}`).sort();
@@ -77,6 +68,7 @@ test("every pair is measured in memory of its target, and what has no memory is 
         assert.ok(min > 0 && min <= median && median <= max);
     assert.ok((pair.chases[0]?.latency.median ?? 0) > 0, name);
   }
+  writeFileSync(SAVED, writeMeasurements(measured));
   const empty = nodeOf(4);
   assert.match(
     measured.missing.find(({ target }) => target === `node${empty}`)?.why ?? "",
@@ -96,9 +88,7 @@ function between(of: Machine, initiator: number, target: number): (Quantity | nu
     .map(({ properties }) => properties.readBandwidth);
 }
 
-test("topo and pick use what was saved, and show where it is from", async () => {
-  const saved = hms([...SHORT_ARGUMENTS, "--save", SAVED]);
-  assert.equal(saved.status, 0, saved.stderr);
+test("the machine is read with what was saved, and says where it is from", async () => {
   const used = await discover(undefined, { measured: SAVED });
   for (const cpu of withCpus)
     for (const memory of withMemory)
@@ -109,28 +99,52 @@ test("topo and pick use what was saved, and show where it is from", async () => 
   // What the firmware says stays beside it.
   const near = between(used, nodeOf(0), nodeOf(2)).find((quantity) => quantity?.origin === "measurement");
   assert.ok(near?.others?.some(({ origin }) => origin === "hmat"));
-  assert.match(hms(["topo", "--measured", SAVED]).stdout, /measured/);
-  assert.match(hms(["pick", "--for", "node0", "--measured", SAVED]).stdout, /\(measurement\)/);
+  const { targets } = best(used, ["node0"], { by: "bandwidth" });
+  assert.deepEqual(
+    targets.map(({ target }) => target.id).sort(),
+    withMemory.map((node) => `node${node}`),
+  );
+  for (const { why } of targets) assert.match(why, /\(measurement\)/);
 });
 
-test("a node that is full is named, and nobody is killed for it", async () => {
-  const node = nodeOf(2);
-  const buffer = new ArrayBuffer(240 << 20);
+/** What the kernel calls the parts of a node's memory, to be brought online or offline. */
+function statesOf(node: number): string[] {
+  const folder = `/sys/devices/system/node/node${node}`;
+  return readdirSync(folder)
+    .filter((name) => /^memory\d+$/.test(name))
+    .map((name) => join(folder, name, "state"));
+}
+
+test("memory that came since is measured; a node that is full is named, and nobody is killed for it", async () => {
+  const made = spawnSync("bash", [join(import.meta.dirname, "memory.sh"), "kmem"], { encoding: "utf8" });
+  assert.equal(made.status, 0, made.stderr);
+  const come = Number(/ node (\d+)$/.exec(made.stdout.trim())?.[1]);
+  assert.equal(come, nodeOf(4));
+  for (const path of statesOf(come))
+    if (!readFileSync(path, "utf8").startsWith("online")) writeFileSync(path, "online_movable");
+  const full = nodeOf(2);
+  const buffer = new ArrayBuffer(FILL_BYTES);
   const placed = new PlacedBuffer(buffer);
-  assert.equal(placed.place(node, false), 0);
+  assert.equal(placed.place(full, false), 0);
   const bytes = new Uint8Array(buffer);
   for (let at = 0; at < bytes.length; at += 4096) bytes[at] = 1;
-  const found = hms([...SHORT_ARGUMENTS, "--json"]);
+  const measured = await measure(SHORT);
   placed.release();
-  assert.equal(found.status, 0, found.stderr);
-  const measured = JSON.parse(found.stdout) as Measurements;
-  const others = wanted.filter((name) => !name.endsWith(` node${node}`));
-  assert.deepEqual(pairsOf(measured), others);
-  const why = measured.missing.find(({ target }) => target === `node${node}`)?.why ?? "";
+  const names = withCpus.map((cpu) => `node${cpu} node${come}`);
+  const others = wanted.filter((name) => !name.endsWith(` node${full}`));
+  assert.deepEqual(pairsOf(measured), [...others, ...names].sort());
+  const why = measured.missing.find(({ target }) => target === `node${full}`)?.why ?? "";
   assert.match(why, /of it may be taken|came from it/);
+  // The machine is not what it was: what was measured before says nothing of it.
+  await assert.rejects(
+    discover(undefined, { measured: SAVED }),
+    (error) => HmsError.is(error) && error.code === "MEASURED_OTHER_MACHINE",
+  );
 });
 
-test("nodes that a cpuset leaves out are named with the group, the others are measured", () => {
+test("nodes that went offline and those that a cpuset leaves out are named, with the group; the others are measured", () => {
+  const gone = nodeOf(4);
+  for (const path of statesOf(gone)) writeFileSync(path, "offline");
   const root = "/sys/fs/cgroup";
   const group = join(root, "measure-test");
   writeFileSync(join(root, "cgroup.subtree_control"), "+cpuset");
@@ -138,43 +152,21 @@ test("nodes that a cpuset leaves out are named with the group, the others are me
   try {
     writeFileSync(join(group, "cpuset.mems"), "0-1");
     writeFileSync(join(group, "cpuset.cpus"), "0");
-    const inside = ["sh", "-c", `echo $$ > ${group}/cgroup.procs && exec "$@"`, "sh"];
-    const found = hms([...SHORT_ARGUMENTS, "--json"], inside);
+    const inside = `echo $$ > ${group}/cgroup.procs && exec "$@"`;
+    const command = [process.execPath, HMS, "measure", "--quick", "--runs", "1", "--size", "8MiB", "--json"];
+    const found = spawnSync("sh", ["-c", inside, "sh", ...command], { encoding: "utf8" });
     assert.equal(found.status, 0, found.stderr);
     const measured = JSON.parse(found.stdout) as Measurements;
     assert.deepEqual(pairsOf(measured), ["node0 node0", "node0 node1"]);
+    const whyNot = new Map(measured.missing.map(({ target, why }) => [target, why]));
     for (const node of [2, 3])
-      assert.match(
-        measured.missing.find(({ target }) => target === `node${node}`)?.why ?? "",
-        /cpuset \/measure-test leaves it out/,
-      );
+      assert.equal(whyNot.get(`node${node}`), "the cpuset /measure-test leaves it out");
+    assert.match(whyNot.get(`node${gone}`) ?? "", /offline|no memory/);
     assert.match(
       measured.missing.find(({ initiator }) => initiator === "node1")?.why ?? "",
       /cpuset .* leaves/,
     );
   } finally {
     rmdirSync(group);
-  }
-});
-
-test("a node that went offline is named, and what was measured before is not used any more", async () => {
-  const node = nodeOf(3);
-  const blocks = globSync(`/sys/devices/system/node/node${node}/memory*/state`);
-  const before = blocks.map((path) => [path, readFileSync(path, "utf8").trim()] as const);
-  try {
-    for (const path of blocks) writeFileSync(path, "offline");
-    const found = hms([...SHORT_ARGUMENTS, "--json"]);
-    assert.equal(found.status, 0, found.stderr);
-    const measured = JSON.parse(found.stdout) as Measurements;
-    assert.deepEqual(
-      pairsOf(measured),
-      wanted.filter((name) => !name.endsWith(` node${node}`)),
-    );
-    assert.match(measured.missing.map(({ target }) => target).join(" "), new RegExp(`node[\\d,-]*${node}`));
-    const refused = hms(["topo", "--measured", SAVED]);
-    assert.equal(refused.status, 1);
-    assert.match(refused.stderr, /taken on another machine, since /);
-  } finally {
-    for (const [path, state] of before) if (state !== "offline") writeFileSync(path, "online");
   }
 });
