@@ -18,13 +18,15 @@ export type InterfaceInfo = Answered<CoreRegistry, "context", "query">;
 /** How a space is made. */
 export interface SpaceOptions {
   /**
-   * The most that it may have of some targets (a device, `nodeN`, `host`), by name; of others as much as there is. What
-   * has no room within a share goes where it would go if the target were full.
+   * Its shares of some targets (a device, `nodeN`, `host`), by name: the most that it may have, or that and what it can
+   * have whenever it wants it. Of others it has as much as there is. What has no room within a share goes where it would
+   * go if the target were full.
    */
-  readonly shares?: Readonly<Record<string, Size>>;
+  readonly shares?: Readonly<Record<string, Size | { readonly least?: Size; readonly most?: Size }>>;
 }
 
 const SPACE: Known<SpaceOptions> = { shares: "object" };
+const SHARE: Known<{ readonly least?: Size; readonly most?: Size }> = { least: "any", most: "any" };
 
 /** What another thread needs to use this hms (`attach`). It can be posted to any thread of the process. */
 export interface HmsHandle {
@@ -203,10 +205,7 @@ export class Hms implements Disposable {
   createSpace(options: SpaceOptions = {}): Space {
     this.#expectOpen("Making a space");
     expectOptions("Making a space", options, SPACE);
-    const shares = Object.entries(options.shares ?? {}).map(([target, size]) => ({
-      target,
-      bytes: parseSize(size, `the share of ${target}`),
-    }));
+    const shares = Object.entries(options.shares ?? {}).map(([target, share]) => shareOf(target, share));
     const made = this.#link.sync.space.create({
       context: this.#context,
       ...(shares.length === 0 ? {} : { shares }),
@@ -452,5 +451,19 @@ function sampleOf(s: SampleAnswer, when: number): Sample {
     swappedInBytes: s.swappedIn * PAGE,
     residentBytes: s.residentBytes,
     deviceBytes: s.deviceBytes,
+  };
+}
+
+function shareOf(
+  target: string,
+  share: Size | { readonly least?: Size; readonly most?: Size },
+): { target: string; bytes: number; least?: number } {
+  if (typeof share !== "object") return { target, bytes: parseSize(share, `the share of ${target}`) };
+  expectOptions("Making a space", share, SHARE);
+  const { least, most } = share;
+  return {
+    target,
+    bytes: most === undefined ? Number.MAX_SAFE_INTEGER : parseSize(most, `the share of ${target}`),
+    ...(least === undefined ? {} : { least: parseSize(least, `the least share of ${target}`) }),
   };
 }

@@ -62,7 +62,10 @@ export interface Placement {
 /** How much of a target a space may have, and has. */
 export interface Share {
   readonly target: string;
-  readonly bytes: number;
+  /** What it can have whenever it wants it: others leave it free. */
+  readonly leastBytes: number;
+  /** The most that it may have. */
+  readonly mostBytes: number;
   readonly usedBytes: number;
 }
 
@@ -95,11 +98,7 @@ export function place(
 ): PlacementReport[] {
   expectOptions("Binding", options, BIND);
   const flags = options.dryRun === true ? DRY_RUN : 0;
-  try {
-    return reportsOf(link.sync.space.place({ space, commands, flags }).reports);
-  } catch (error) {
-    throw placementError(error);
-  }
+  return withReport(() => reportsOf(link.sync.space.place({ space, commands, flags }).reports));
 }
 
 /** Binds a range, or takes that back. */
@@ -147,9 +146,19 @@ function reportsOf(reports: Reports): PlacementReport[] {
 /** An error with the report that came with it. */
 function placementError(error: unknown): unknown {
   if (!(error instanceof InterfaceError)) return error;
-  const [report] = (error.outputs.reports ?? []) as readonly PlacementReport[];
+  const { reports, report: only } = error.outputs;
+  const [report = only] = (reports ?? []) as readonly PlacementReport[];
   if (report === undefined) return error;
-  return new PlacementError(error.code, error.errno, error.message, withNulls(report));
+  return new PlacementError(error.code, error.errno, error.message, withNulls(report as PlacementReport));
+}
+
+/** Has errors that come with a report carry it. */
+export function withReport<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw placementError(error);
+  }
 }
 
 /** What was not written is null in a report. */

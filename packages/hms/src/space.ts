@@ -22,6 +22,7 @@ import {
   place,
   placementOf,
   type Share,
+  withReport,
 } from "./placement.ts";
 import { type RegionKind, Shared, type Slice } from "./region.ts";
 
@@ -236,11 +237,13 @@ export class Space implements Disposable {
     if (bind !== undefined) commandOf(null, bind);
     if (bind !== undefined && input.path !== undefined)
       asShorthand(bind, () => place(this.#link, this.handle, [commandOf(null, bind)], { dryRun: true }));
-    const made = this.#link.sync.region.create({
-      space: this.handle,
-      ...input,
-      ...(name === undefined ? {} : { label: name.slice(0, 200) }),
-    });
+    const made = withReport(() =>
+      this.#link.sync.region.create({
+        space: this.handle,
+        ...input,
+        ...(name === undefined ? {} : { label: name.slice(0, 200) }),
+      }),
+    );
     const region = this.#adopt(type, length, kind, name ?? `region ${made.region}`, made);
     try {
       if (bind !== undefined) this.bind(region, bind);
@@ -585,13 +588,18 @@ export class Space implements Disposable {
    * import { open } from "hms";
    * using hms = await open({ ram: "64MiB", devices: ["accel:memory=1MiB"] });
    * using space = hms.createSpace({ shares: { accel0: "256KiB" } });
-   * console.log(space.shares()); // [ { target: 'accel0 memory', bytes: 262144, usedBytes: 0 } ]
+   * console.log(space.shares()[0]?.mostBytes, space.shares()[0]?.usedBytes); // 262144 0
    * ```
    */
   shares(): Share[] {
     this.#expectOpen("Looking at shares");
     const { shares } = this.#link.sync.space.shares({ space: this.handle });
-    return shares.map(({ target, bytes, used }) => ({ target, bytes, usedBytes: used ?? 0 }));
+    return shares.map(({ target, bytes, least, used }) => ({
+      target,
+      leastBytes: least ?? 0,
+      mostBytes: bytes,
+      usedBytes: used ?? 0,
+    }));
   }
 
   /**

@@ -210,6 +210,20 @@ export class Pages implements Disposable {
     const slot = this.#takeSlots(count);
     let taken = 0;
     const undo = this.#book.open(first, count);
+  /** Makes small pages of the huge one that a frame's page is a part of: that page is moved out of it. */
+  takeApart(frame: FrameNumber): void {
+    if (this.placeOf(frame) === MAPPED) this.hideOne(frame);
+    if (this.placeOf(frame) !== SLOT) return;
+    const at = this.atOf(frame);
+    const slot = this.#takeSlots(1);
+    if (this.#move(this.#hidden, slot, at, 1) === 1) {
+      this.slots.give(at, 1);
+      this.set(frame, SLOT, slot);
+    } else {
+      this.slots.give(slot, 1);
+    }
+  }
+
     for (let done = 0; done < count; ) {
       const moved = this.#move(this.#hidden, slot + done, first + done, count - done);
       for (let k = done; k < done + moved; k++) this.set(frames[from + k] ?? 0, SLOT, slot + k);

@@ -18,12 +18,15 @@ import { CACHE, MAPPED, SLOT } from "./pages.ts";
 import { MADV_POPULATE_READ, MPOL_MF_MOVE } from "./sys/abi.generated.ts";
 import { madvise } from "./sys/memory.ts";
 import { PageBatch, STATUS_NONE } from "./sys/numa.ts";
+import { hugePagesIn } from "./sys/pagemap.ts";
 
 /** What `look` says of a page that is on no node: there is none, or it is somewhere else than in the host's memory. */
 export const NO_PAGE = -1;
 export const NOT_HERE = -2;
 /** It is in the host's memory, and the kernel does not say on which node. */
 export const SOMEWHERE = -3;
+
+const HUGE_BYTES = HUGE_PAGES * PAGE_BYTES;
 
 /**
  * On which nodes of the machine the host's pages are, and how they get to others. Nothing here touches a page: the
@@ -59,6 +62,7 @@ export class Residence implements Disposable {
    */
   move(space: Space, first: PageIndex, count: PageCount, to: Int32Array): void {
     const wanted = to.slice(0, count);
+    this.#split(space, first, count, wanted);
     const asked = this.#gather(space, first, count, to, wanted);
     if (asked === 0) return;
     const { status, nodes } = this.#batch;
@@ -74,6 +78,25 @@ export class Residence implements Disposable {
       if (node === wanted[page]) to[page] = node;
       else if (failed < 0 && failed !== STATUS_NONE) to[page] = failed;
       else to[page] = answer < 0 ? answer : node;
+    }
+  }
+
+  /** The kernel moves a huge page as a whole: where its parts are to be apart it becomes small ones first. */
+  #split(space: Space, first: PageIndex, count: PageCount, wanted: Int32Array): void {
+    const { pages } = this.#host;
+    const [node] = wanted;
+    if (count === HUGE_PAGES && wanted.every((one) => one === node)) return;
+    let small = -1;
+    for (let k = 0; k < count; k++) {
+      const flags = space.table.flagsAt(first + k);
+      if (wanted[k] === -1 || (flags & (KIND | ZERO)) !== HOST) continue;
+      const frame = space.table.frameAt(first + k);
+      const place = pages.placeOf(frame);
+      if (place !== MAPPED && place !== SLOT) continue;
+      const block = Math.floor(pages.atOf(frame) / HUGE_PAGES);
+      if (block === small) continue;
+      if (hugePagesIn(block * HUGE_BYTES, HUGE_BYTES) > 0) pages.takeApart(frame);
+      small = block;
     }
   }
 

@@ -6,7 +6,6 @@ import type { CoreRegistry, Handle, Peer, TypeValue } from "@hms/uabi";
 import type { Flows } from "./flows.ts";
 import type { Subscription } from "./journal.ts";
 import type { Policies } from "./placement/policies.ts";
-import type { SpaceShares } from "./placement/shares.ts";
 
 export type RegionKind = TypeValue<CoreRegistry, "region-kind">;
 export type Advice = TypeValue<CoreRegistry, "advice">;
@@ -35,8 +34,6 @@ export interface SpaceEntry {
   readonly queues: Set<QueueEntry>;
   /** Where its pages should be. */
   readonly policies: Policies;
-  /** How much of some targets it may have. */
-  readonly shares: SpaceShares;
 }
 
 /** What happened to the pages of a region, in the order of the interface's struct. */

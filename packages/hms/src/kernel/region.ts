@@ -6,6 +6,7 @@ import type { CoreRegistry, Handle, Handlers, Input, Output, TypeValue } from "@
 import { Flows } from "./flows.ts";
 import type { Kernel } from "./kernel.ts";
 import type { PeerEntry, RegionEntry, SpaceEntry } from "./objects.ts";
+import { failureWithReport } from "./placement/report-value.ts";
 import { residencyOf } from "./residency.ts";
 import { snapshotting } from "./snapshot.ts";
 import { noTraffic } from "./traffic.ts";
@@ -178,6 +179,11 @@ export function newEntry(
   const entry: RegionEntry = Object.assign(base, { handle });
   space.regions.add(entry);
   kernel.watch.addRegion(entry);
-  kernel.placements.adopt(entry);
+  try {
+    kernel.placements.adopt(entry);
+  } catch (error) {
+    kernel.destroyRegion(entry);
+    throw failureWithReport(error);
+  }
   return entry;
 }

@@ -1,4 +1,4 @@
-import { CAUSE, HUGE_PAGES, KIND, OK, PAGE_BYTES, type PageCount, type PageIndex, SWAP } from "@hms/hmm";
+import { CAUSE, HUGE_PAGES, KIND, OK, type PageCount, type PageIndex, SWAP } from "@hms/hmm";
 import { HmsError } from "@hms/topology";
 import type { CoreRegistry, Handle, Handlers, Later, Output, TypeValue } from "@hms/uabi";
 import { explain } from "./explain.ts";
@@ -9,7 +9,6 @@ import { readCommand, readCommands } from "./placement/commands.ts";
 import { placements } from "./placement/listing.ts";
 import { placing } from "./placement/placing.ts";
 import { Policies } from "./placement/policies.ts";
-import { sharesOf, usedOf } from "./placement/shares.ts";
 import { applyAdvice } from "./placing.ts";
 
 type SpaceHandlers = NonNullable<Handlers<CoreRegistry>["space"]>;
@@ -29,17 +28,22 @@ export function spaceHandlers(kernel: Kernel): SpaceHandlers {
   const get = (handle: Handle<"space">): SpaceEntry => kernel.handles.get("space", handle);
   return {
     create({ shares }) {
-      const limits = sharesOf(kernel, shares ?? []);
       const linux = kernel.open.createSpace({});
       const base = {
         linux,
         regions: new Set<RegionEntry>(),
         queues: new Set<never>(),
         policies: new Policies(),
-        shares: limits,
       };
       const handle = kernel.handles.add("space", { ...base, handle: 0 as Handle<"space"> });
       const entry: SpaceEntry = Object.assign(get(handle), { handle });
+      try {
+        kernel.placements.shares.give(entry, shares ?? []);
+      } catch (error) {
+        linux.close();
+        kernel.handles.delete("space", handle);
+        throw error;
+      }
       kernel.spaces.add(entry);
       kernel.watch.addSpace(linux.space, handle);
       kernel.placements.addSpace(entry);
@@ -137,14 +141,7 @@ export function spaceHandlers(kernel: Kernel): SpaceHandlers {
     },
 
     shares({ space: handle }) {
-      const entry = get(handle);
-      return {
-        shares: [...entry.shares.all].map(([target, most]) => ({
-          target,
-          bytes: most * PAGE_BYTES,
-          used: usedOf(kernel, entry, target) * PAGE_BYTES,
-        })),
-      };
+      return { shares: kernel.placements.shares.of(get(handle)) };
     },
 
     statistics({ space: handle }) {

@@ -256,8 +256,20 @@ export const PLACEMENT_TYPES = {
         required: true,
         doc: "Name of the target.",
       },
-      bytes: { id: 2, type: "u64", unit: "bytes", required: true, doc: "The most that it may have." },
+      bytes: {
+        id: 2,
+        type: "u64",
+        unit: "bytes",
+        required: true,
+        doc: "The most that it may have; more than the target has means all that there is.",
+      },
       used: { id: 3, type: "u64", unit: "bytes", doc: "What it has; for answers only." },
+      least: {
+        id: 4,
+        type: "u64",
+        unit: "bytes",
+        doc: "What it can have whenever it wants it: others leave it free. 0 without it.",
+      },
     },
   },
 } as const;

@@ -68,6 +68,12 @@ export const REGION = {
           doc: "Its first address, the same for the CPU and every device; a multiple of 4096.",
         },
         size: { id: 11, type: "u64", unit: "bytes", required: true, doc: "Its size: a multiple of 4096." },
+        report: {
+          id: 12,
+          type: "nested",
+          of: "placement-report",
+          doc: "With a failure: what there is no room for, where the default of the space is strict.",
+        },
       },
     },
     protect: {

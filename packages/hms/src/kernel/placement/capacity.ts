@@ -19,12 +19,13 @@ export class Capacity {
   readonly #why: Shortage[] = [];
   #next = 0;
 
-  constructor(kernel: Kernel, entry: SpaceEntry, policy: Policy) {
+  /** `later`: for pages that are still to be made. */
+  constructor(kernel: Kernel, entry: SpaceEntry, policy: Policy, later = false) {
     this.#policy = policy;
     const group = kernel.placements.group();
     this.#left = Float64Array.from(policy.targets, ({ place }, i) => {
-      const room = roomOf(kernel, place);
-      const share = entry.shares.left(kernel, entry, place);
+      const room = roomOf(kernel, place, later);
+      const share = kernel.placements.shares.left(entry, place);
       const limit =
         place.kind === "node" ? (group?.leftPages ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
       const least = Math.min(room, share, limit);
@@ -56,12 +57,12 @@ export class Capacity {
 }
 
 /** Pages that a place can take before something has to leave it. */
-function roomOf(kernel: Kernel, place: Place): PageCount {
+function roomOf(kernel: Kernel, place: Place, later: boolean): PageCount {
   switch (place.kind) {
     case "device":
       return place.machine.accel.memory.available;
     case "node":
-      return kernel.placements.rooms.of(place.node);
+      return later ? kernel.placements.rooms.toPromise(place.node) : kernel.placements.rooms.of(place.node);
     default:
       return Number.POSITIVE_INFINITY;
   }

@@ -27,6 +27,7 @@ export class CarryOut {
   readonly #inFile: boolean;
   readonly #before = new Int32Array(HUGE_PAGES);
   readonly #want = new Int32Array(HUGE_PAGES);
+  readonly #to = new Int32Array(HUGE_PAGES);
   readonly #reasons: (Reason | undefined)[] = [];
   readonly #wanted: number[];
   readonly #placed: number[];
@@ -87,25 +88,36 @@ export class CarryOut {
   #inOrder(now: number): number {
     const { first } = this.#capacity;
     if (now >= 0 && (first < 0 || first >= now)) return now;
-    return first < 0 ? 0 : first;
+    return Math.max(first, 0);
   }
 
-  /** Moves pages in runs. False: nothing was to move. */
+  /** Moves pages: to nodes all together, elsewhere in runs. False: nothing was to move. */
   #bring(first: PageIndex, count: PageCount): boolean {
+    const { space } = this.#entry.linux;
+    const to = this.#to.fill(-1, 0, count);
     let any = false;
+    let toNodes = false;
+    const stay = (from: PageIndex, pages: PageCount, reason: Reason): void => {
+      for (let i = from - first; i < from - first + pages; i++) {
+        this.#reasons[i] = reason;
+        to[i] = -1;
+      }
+    };
     for (let k = 0; k < count; ) {
       const run = this.#runAt(k, count);
-      const target = this.#policy.targets[this.#want[k] ?? -1];
-      if (run > 0 && target !== undefined) {
+      const place = this.#policy.targets[this.#want[k] ?? -1]?.place;
+      if (run > 0 && place?.kind === "node") {
+        to.fill(place.node, k, k + run);
+        this.#mover.fetch(space, first + k, run, stay);
+        toNodes = true;
+      } else if (run > 0 && place !== undefined) {
+        this.#mover.move(space, first + k, run, place, stay);
         any = true;
-        const { space } = this.#entry.linux;
-        this.#mover.move(space, first + k, run, target.place, (from, pages, reason) => {
-          for (let i = from - first; i < from - first + pages; i++) this.#reasons[i] = reason;
-        });
       }
       k += Math.max(1, run);
     }
-    return any;
+    if (toNodes) this.#mover.spread(space, first, count, to, stay);
+    return any || toNodes;
   }
 
   /** How many pages from `k` on are to go from one place to another together. */

@@ -56,7 +56,7 @@ export class Devices implements DevicePlacer {
       if (place === undefined) continue;
       if (place.kind === "node" || place.kind === "host") return;
       if (place.kind !== "device" || !isOf(place, memory)) continue;
-      const left = entry.shares.left(this.#kernel, entry, place);
+      const left = this.#kernel.placements.shares.left(entry, place);
       const others = reachesAnother(policy, i);
       // Where nothing else is listed, those that were not used for long make room.
       const room = others ? Math.min(left, place.machine.accel.memory.available) : left;

@@ -23,6 +23,7 @@ export interface Reason {
   readonly why: string;
 }
 
+const LEFT: Reason = { by: "kernel", errno: null, why: "the kernel left them where they were" };
 const NO_MEMORY: Reason = { by: "capacity", errno: "ENOMEM", why: "no memory was left for them" };
 
 /** Told why pages stayed. */
@@ -39,6 +40,25 @@ export class Mover {
     this.#cause = cause;
   }
 
+  /** Pages of the host's memory go to the nodes in `to`; −1: this one stays. */
+  spread(space: Space, first: PageIndex, count: PageCount, to: Int32Array, stay: OnStay): void {
+    const wanted = this.#to;
+    wanted.set(to.subarray(0, count));
+    this.#kernel.residence.move(space, first, count, wanted);
+    for (let k = 0; k < count; k++) {
+      const got = wanted[k] ?? 0;
+      const node = to[k] ?? -1;
+      if (node === -1 || got === node || got === NO_PAGE || got === NOT_HERE) continue;
+      stay(first + k, 1, got < 0 ? kernelReason(-got) : LEFT);
+    }
+  }
+
+  /** Pages come to the host's memory, from devices and from disk. */
+  fetch(space: Space, first: PageIndex, count: PageCount, stay: OnStay): void {
+    this.#home(space, first, count, stay);
+    this.#fetch(space, first, count, stay);
+  }
+
   move(space: Space, first: PageIndex, count: PageCount, place: Place, stay: OnStay): void {
     switch (place.kind) {
       case "device":
@@ -46,14 +66,14 @@ export class Mover {
         this.#toDevice(space, first, count, place.machine.accel, stay);
         break;
       case "host":
-        this.#home(space, first, count, stay);
-        this.#fetch(space, first, count, stay);
+        this.fetch(space, first, count, stay);
         break;
-      case "node":
-        this.#home(space, first, count, stay);
-        this.#fetch(space, first, count, stay);
-        this.#toNode(space, first, count, place.node, stay);
+      case "node": {
+        this.fetch(space, first, count, stay);
+        const to = new Int32Array(count).fill(place.node);
+        this.spread(space, first, count, to, stay);
         break;
+      }
       case "file":
         this.#toFile(space, first, count, stay);
     }
@@ -103,23 +123,6 @@ export class Mover {
           why: "the memory budget (ram) leaves no room to fetch them from disk",
         });
       else if (host.fault(space, page, false, this.#cause) !== OK) stay(page, 1, NO_MEMORY);
-    }
-  }
-
-  #toNode(space: Space, first: PageIndex, count: PageCount, node: number, stay: OnStay): void {
-    const to = this.#to;
-    to.fill(node, 0, count);
-    this.#kernel.residence.move(space, first, count, to);
-    for (let k = 0; k < count; k++) {
-      const got = to[k] ?? 0;
-      if (got === node || got === NO_PAGE || got === NOT_HERE) continue;
-      stay(
-        first + k,
-        1,
-        got < 0
-          ? kernelReason(-got)
-          : { by: "kernel", errno: null, why: "the kernel left them where they were" },
-      );
     }
   }
 

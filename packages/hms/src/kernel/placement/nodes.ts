@@ -5,6 +5,7 @@ import {
   MPOL_BIND,
   MPOL_DEFAULT,
   MPOL_INTERLEAVE,
+  MPOL_LOCAL,
   MPOL_PREFERRED,
   MPOL_PREFERRED_MANY,
   MPOL_WEIGHTED_INTERLEAVE,
@@ -14,7 +15,7 @@ import {
   setHomeNode,
 } from "@hms/host-linux/numa";
 import type { ErrnoName } from "@hms/topology";
-import type { Policies } from "./policies.ts";
+import type { Placed, Policies } from "./policies.ts";
 import type { Policy } from "./policy.ts";
 import type { Rooms } from "./rooms.ts";
 
@@ -57,8 +58,8 @@ export class Nodes implements NodePlacer {
     choice.full = false;
     if (policy === null || policy.nodes.length === 0) return choice.count < count;
     if (policy.turns) this.#inTurn(policy, page, here, choice);
-    else this.#inOrder(policies, policy, choice);
-    if (choice.node >= 0) this.#rooms.took(choice.node, choice.count);
+    else this.#inOrder(policies, policy, here, choice);
+    if (choice.node >= 0) this.#took(policy, choice);
     return true;
   }
 
@@ -70,34 +71,55 @@ export class Nodes implements NodePlacer {
     if (place?.kind === "node") choice.node = place.node;
   }
 
+  #took(policy: Policy, { node, count }: NodeChoice): void {
+    this.#rooms.took(node, count);
+    if (policy.promised === 0) return;
+    const kept = Math.min(policy.promised, count);
+    policy.promised -= kept;
+    this.#rooms.promise(policy.nodes[0] ?? node, -kept);
+  }
+
+  /** So many pages under a strict policy are still to be made, and are to have room then. */
+  promise(policy: Policy, pages: PageCount): void {
+    const [node] = policy.nodes;
+    if (node === undefined) return;
+    this.#rooms.promise(node, pages - policy.promised);
+    policy.promised = pages;
+  }
+
   /** The first with room; a device's memory is none that the host could make pages in. */
-  #inOrder(policies: Policies, policy: Policy, choice: NodeChoice): void {
+  #inOrder(policies: Policies, policy: Policy, here: boolean, choice: NodeChoice): void {
     choice.strict = policy.strict;
     const told = this.#told.get(policy);
     for (const { place } of policy.targets) {
       if (place.kind === "host") return;
-      if (place.kind !== "node" || !this.#hasRoom(policy, place.node, choice.count)) continue;
+      if (place.kind !== "node") continue;
+      const room = this.#roomOn(policy, place.node);
+      if (room < 1) continue;
       choice.node = place.node;
-      choice.told = told !== undefined;
+      choice.count = Math.min(choice.count, room);
+      choice.told = here && told !== undefined;
       if (told !== undefined && told.home >= 0 && told.home !== place.node)
         this.#rehome(policies, policy, told, place.node);
       return;
     }
     choice.full = policy.strict;
-    choice.told = told !== undefined;
+    choice.told = here && told !== undefined;
   }
 
   /** The last of several that are preferred need not be looked at: the kernel knows what to do without. */
-  #hasRoom(policy: Policy, node: number, count: PageCount): boolean {
-    if (!policy.strict && policy.nodes.length === 1) return true;
-    return this.#rooms.of(node) >= count;
+  #roomOn(policy: Policy, node: number): PageCount {
+    if (!policy.strict && policy.nodes.length === 1) return Number.MAX_SAFE_INTEGER;
+    return this.#rooms.of(node);
   }
 
   unmapped(space: Space, page: PageIndex, count: PageCount): void {
     const policies = this.#policiesOf(space);
     if (policies === null || policies.empty) return;
     this.#count(policies, page, count, -1);
+    const before = [...policies.within(page, count)];
     policies.drop(page, count);
+    this.#release(policies, before);
   }
 
   remapped(space: Space, from: PageIndex, to: PageIndex, count: PageCount): void {
@@ -148,9 +170,16 @@ export class Nodes implements NodePlacer {
     this.#count(policies, first, count, -1);
     if (policy === null) policies.drop(first, count);
     else policies.set(first, count, policy);
+    this.#release(policies, before);
     if (wasTold && (policy === null || policy.nodes.length === 0))
       mbind(first * PAGE_BYTES, count * PAGE_BYTES, MPOL_DEFAULT, [], 0);
     else if (policy !== null && policy.nodes.length > 0) this.tell(policy, first, count);
+  }
+
+  /** What was promised to policies that no range has any more is others' again. */
+  #release(policies: Policies, before: readonly Placed[]): void {
+    for (const { policy } of before)
+      if (policy.promised > 0 && policies.under(policy).length === 0) this.promise(policy, 0);
   }
 
   #rehome(policies: Policies, policy: Policy, told: Told, node: number): void {
@@ -177,10 +206,16 @@ export class Nodes implements NodePlacer {
       const text = typeof holds === "number" ? null : shown(holds);
       if (page === first) kernel = text === "default" ? null : text;
       if (text === null || text === wanted) continue;
-      differs = `page ${page - first} of the range has ${text} in the kernel, where hms ${told === null ? "gave none" : `gave ${wanted}`}: someone else changed it (mbind), and the hms policy is carried out all the same`;
+      differs = `page ${page - first} of the range had ${text} in the kernel, where hms ${told === null ? "gave none" : `gave ${wanted}`}: someone else changed it (mbind); it was set back`;
       break;
     }
+    if (differs !== null) this.#setBack(told, first, count);
     return { kernel, differs };
+  }
+
+  #setBack(told: Told | null, first: PageIndex, count: PageCount): void {
+    if (told === null) mbind(first * PAGE_BYTES, count * PAGE_BYTES, MPOL_DEFAULT, [], 0);
+    else bindRange(first * PAGE_BYTES, count * PAGE_BYTES, told);
   }
 
   /** Nobody is under it any more. */
@@ -241,6 +276,7 @@ const WORDS = new Map([
   [MPOL_PREFERRED, "prefer"],
   [MPOL_BIND, "bind"],
   [MPOL_INTERLEAVE, "interleave"],
+  [MPOL_LOCAL, "local"],
   [MPOL_PREFERRED_MANY, "prefer (many)"],
   [MPOL_WEIGHTED_INTERLEAVE, "weighted interleave"],
 ]);

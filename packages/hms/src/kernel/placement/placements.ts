@@ -7,6 +7,7 @@ import {
   type Space,
 } from "@hms/hmm";
 import { roomOf } from "@hms/host-linux/numa";
+import { ReportBuilder } from "@hms/policy";
 import type { Kernel } from "../kernel.ts";
 import type { RegionEntry, SpaceEntry } from "../objects.ts";
 import { Devices } from "./devices.ts";
@@ -15,6 +16,8 @@ import { Nodes } from "./nodes.ts";
 import type { Policies } from "./policies.ts";
 import type { Policy } from "./policy.ts";
 import { Rooms } from "./rooms.ts";
+import { TargetShares } from "./shares.ts";
+import { expectRoom } from "./strict.ts";
 
 /** How long a count of pages by node is believed. */
 const COUNTED_FOR: Nanoseconds = 250e6;
@@ -30,6 +33,7 @@ export class Placements implements Disposable {
   readonly rooms: Rooms;
   readonly nodes: Nodes;
   readonly devices: Devices;
+  readonly shares: TargetShares;
   readonly #kernel: Kernel;
   readonly #spaces = new Map<number, SpaceEntry>();
   readonly #counted = new Map<Space, Counted>();
@@ -39,6 +43,7 @@ export class Placements implements Disposable {
     this.view = new MachineView(() => kernel.machines);
     this.rooms = new Rooms(() => kernel.open.now());
     this.devices = new Devices(kernel);
+    this.shares = new TargetShares(kernel);
     this.nodes = new Nodes((space) => this.policiesOf(space), this.rooms);
   }
 
@@ -46,7 +51,9 @@ export class Placements implements Disposable {
     this.#spaces.set(entry.linux.space.id, entry);
   }
 
-  removeSpace({ linux }: SpaceEntry): void {
+  removeSpace(entry: SpaceEntry): void {
+    const { linux } = entry;
+    this.shares.drop(entry);
     this.#spaces.delete(linux.space.id);
     this.#counted.delete(linux.space);
   }
@@ -63,17 +70,30 @@ export class Placements implements Disposable {
   apply(entry: SpaceEntry, first: PageIndex, count: PageCount, policy: Policy | null): void {
     const host = this.#kernel.open;
     if (policy !== null) host.placer ??= this.nodes;
-    this.nodes.replace(entry.policies, first, count, policy);
-    for (const { queue } of entry.queues) queue.view.forget(first, first + count);
+    const { space } = entry.linux;
+    const end = first + count;
+    // The kernel has pages of files take turns by other numbers than those of the space: there the host chooses.
+    const inFiles = policy?.turns === true ? policy.again() : policy;
+    for (let page = first; page < end; ) {
+      const region = space.regions.at(page);
+      const stop = Math.min(end, region?.end ?? end);
+      this.nodes.replace(entry.policies, page, stop - page, region?.shared === true ? inFiles : policy);
+      page = stop;
+    }
+    for (const { queue } of entry.queues) queue.view.forget(first, end);
   }
 
-  /** A region was made: what its space has as a default counts for it. */
+  /** A region was made: what its space has as a default counts for it. Throws PLACEMENT_REFUSED (ENOMEM). */
   adopt({ space, first, pages, kind }: RegionEntry): void {
     const { policies } = space;
     const policy = policies.default;
     if (policy === null) return;
     const inFile = policy.targets.every(({ place }) => place.kind === "file");
-    if (!inFile || kind === "file") this.apply(space, first, pages, policy);
+    if (inFile && kind !== "file") return;
+    const none = new ReportBuilder(policy.mode, 0).done();
+    const needed = policy.strict ? expectRoom(this.#kernel, space, policy, pages, none, "") : 0;
+    this.apply(space, first, pages, policy);
+    this.nodes.promise(policy, policy.promised + needed);
   }
 
   /** The control group with the least room, if one limits the memory of the process. */

@@ -1,14 +1,13 @@
-import { CAUSE, HUGE_PAGES, PAGE_BYTES, type PageCount, type PageIndex } from "@hms/hmm";
-import { PlacementError, type PlacementReport, ReportBuilder } from "@hms/policy";
-import { formatSize } from "@hms/topology";
+import { CAUSE, HUGE_PAGES, type PageCount, type PageIndex } from "@hms/hmm";
+import { type PlacementReport, ReportBuilder } from "@hms/policy";
 import type { CoreRegistry, Later, Output } from "@hms/uabi";
 import type { Kernel } from "../kernel.ts";
-import { Capacity } from "./capacity.ts";
 import { CarryOut, type Deed } from "./carry-out.ts";
 import type { Command } from "./commands.ts";
 import { Mover } from "./mover.ts";
 import type { Policy } from "./policy.ts";
 import { failureOf, reportValue } from "./report-value.ts";
+import { expectRoom, refused } from "./strict.ts";
 
 type Place = Later<Output<CoreRegistry, "space", "place">>;
 
@@ -82,65 +81,7 @@ function* foreseeing(
   if (!report.satisfied) throw refused(report, policy, which, migrate || how.once);
   if (how.once) return;
   // Pages that are still to be made need room, too.
-  const needed = Math.max(0, neededPages(kernel, command) - report.pages);
-  const capacity = new Capacity(kernel, entry, policy);
-  let left = 0;
-  for (let i = 0; i < policy.targets.length; i++) left += capacity.left(i);
-  if (left >= needed) return;
-  throw lacking(report, policy, capacity, { needed, left }, which);
-}
-
-/** Pages that a strict range is to have room for: what was said, or all of it; of memory no more than the budget. */
-function neededPages(kernel: Kernel, { policy, range }: Command): PageCount {
-  const size = policy?.request.size;
-  if (size !== undefined) return Math.ceil(size / PAGE_BYTES);
-  const all = range?.count ?? 0;
-  const inMemory = policy?.targets.every(({ place }) => place.kind !== "device") ?? true;
-  return inMemory ? Math.min(all, kernel.open.budget) : all;
-}
-
-function lacking(
-  report: PlacementReport,
-  policy: Policy,
-  capacity: Capacity,
-  { needed, left }: { readonly needed: PageCount; readonly left: PageCount },
-  which: string,
-): PlacementError {
-  const builder = new ReportBuilder(policy.mode, report.pages + needed);
-  for (const one of report.targets)
-    builder.target(one.target).wanted(one.target, one.wanted).placed(one.target, one.placed);
-  const [target] = report.targets;
-  if (target !== undefined) {
-    builder.wanted(target.target, needed);
-    builder.refused({ target: target.target, ...capacity.why(0) }, needed - left);
-  }
-  const names = policy.targets.map(({ place }) => place.name).join(", ");
-  const bytes = formatSize(needed * PAGE_BYTES);
-  return new PlacementError(
-    "PLACEMENT_REFUSED",
-    "ENOMEM",
-    `Binding failed${which}: ${bytes} more are required in ${names} and nowhere else, and ${formatSize(left * PAGE_BYTES)} are left: ${capacity.why(0).why}; ask for less (size), add targets, or use mode preferred.`,
-    builder.done(),
-  );
-}
-
-function refused(report: PlacementReport, policy: Policy, which: string, migrate: boolean): PlacementError {
-  const names = policy.targets.map(({ place }) => place.name).join(", ");
-  const [first] = report.refused.filter(({ pages }) => pages > 0);
-  const there = report.targets.reduce((sum, { placed }) => sum + placed, 0);
-  const what = `${report.pages - there} of ${report.pages} pages would not be in ${names}`;
-  const why =
-    first === undefined
-      ? migrate
-        ? "they are elsewhere"
-        : "they are elsewhere already; move them too (migrate: true)"
-      : `${first.target} refuses ${first.pages}: ${first.why}`;
-  return new PlacementError(
-    "PLACEMENT_REFUSED",
-    first?.errno ?? "EBUSY",
-    `Binding failed${which}: ${what}: ${why}. Nothing was done.`,
-    report,
-  );
+  policy.needed = expectRoom(kernel, entry, policy, range.count, report, which);
 }
 
 /** Goes over the pages of a range. */
@@ -191,6 +132,7 @@ function* carrying(
   }
   if (!once) kernel.placements.apply(entry, range.first, range.count, policy);
   if (policy === null) return nothing();
+  kernel.placements.nodes.promise(policy, policy.needed);
   const report = yield* walking(kernel, command, policy, deed, done);
   if (policy.strict && (!report.satisfied || policy.refusal !== null))
     throw refused(report, policy, which, moves);

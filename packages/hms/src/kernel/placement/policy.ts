@@ -38,6 +38,9 @@ export class Policy {
   readonly quiet: boolean;
   /** Numbers of its nodes, in order. */
   readonly nodes: readonly number[];
+  /** Pages that are still to be made, and that room was looked for: of a strict one. */
+  promised: PageCount = 0;
+  needed: PageCount = 0;
   /** What the kernel answered when it was told; null: it took it, or was not told. */
   refusal: { readonly errno: ErrnoName | null; readonly why: string } | null = null;
 

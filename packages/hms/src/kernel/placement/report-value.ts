@@ -25,6 +25,13 @@ export function reportValue(report: PlacementReport): TypeValue<CoreRegistry, "p
   };
 }
 
+/** The error of a method that answers one report. */
+export function failureWithReport(error: unknown): unknown {
+  if (!(error instanceof PlacementError)) return error;
+  const { code, errno, message, report } = error;
+  return new InterfaceError(code, errno, message, null, { report: reportValue(report) });
+}
+
 /** An error as the interface takes it along: with its report, and with which command it is about. */
 export function failureOf(error: unknown, which: string): unknown {
   if (!HmsError.is(error)) return error;

@@ -5,8 +5,10 @@ import { readLimits } from "@hms/host-linux/numa";
 /** What was read is believed for so long, and for so many pages. */
 const FRESH_FOR: Nanoseconds = 100e6;
 const FRESH_PAGES: PageCount = 2048;
-/** What a node must have beyond its reserve before it counts as having room: 4 MiB, more than one fault makes. */
-const MARGIN: PageCount = 1024;
+/** What a node must have beyond the kernel's reserve before it counts as having room: 1 MiB. */
+const MARGIN: PageCount = 256;
+/** What is left besides when pages are promised: page tables, pages on their way, and what others take meanwhile: 12 MiB. */
+const PROMISE_MARGIN: PageCount = 3072;
 
 interface Room {
   readonly fd: number;
@@ -23,6 +25,7 @@ interface Room {
  */
 export class Rooms implements Disposable {
   readonly #rooms = new Map<number, Room>();
+  readonly #promised = new Map<number, PageCount>();
   readonly #now: () => Nanoseconds;
   readonly #buffer = Buffer.alloc(4096);
 
@@ -36,6 +39,16 @@ export class Rooms implements Disposable {
     if (room === null) return 0;
     if (room.left <= 0 || this.#now() - room.readAt > FRESH_FOR) this.#read(node, room);
     return Math.max(0, room.pages - MARGIN);
+  }
+
+  /** Pages that can be promised on a node beyond those that are promised already. */
+  toPromise(node: number): PageCount {
+    return Math.max(0, this.of(node) - PROMISE_MARGIN - (this.#promised.get(node) ?? 0));
+  }
+
+  /** More or fewer pages are promised to someone on a node. */
+  promise(node: number, pages: PageCount): void {
+    this.#promised.set(node, Math.max(0, (this.#promised.get(node) ?? 0) + pages));
   }
 
   /** Pages were made there. */
