@@ -146,6 +146,22 @@ export interface Alone { readonly a: number }
   });
 });
 
+test("what a signature names is used at each door that exports it, whichever is looked at first", () => {
+  const source = "export interface Found {}\nexport function find(): Found { return {}; }\n";
+  const more = {
+    "packages/a/package.json": manifest("@x/a", {
+      exports: { ".": "./src/mod.ts", "./lazy": "./src/lazy.ts" },
+    }),
+    "packages/a/src/lazy.ts": `export type { Found } from "./mod.ts";\n`,
+    "packages/b/src/mod.ts": `import { find } from "@x/a"; import type { Found } from "@x/a/lazy"; export const f = (): Found => find();\n`,
+  };
+  assert.deepEqual(classes(lint({ ...A(source), ...more })), {
+    find: "package",
+    Found: "signature",
+    "./lazy Found": "package",
+  });
+});
+
 test("births come from tags; what stays unused for longer than the window is overdue", {
   skip: spawnSync("git", ["--version"]).status === 0 ? false : "git is not here",
 }, () => {

@@ -177,7 +177,7 @@ class Census {
       if (seen.has(symbol)) continue;
       seen.add(symbol);
       for (const named of signatureSymbols(symbol, this.#code.checker)) {
-        if (seen.has(named)) continue;
+        // Each door's export of it is marked, whether or not its own signature was followed before.
         for (const one of bySymbol.get(named) ?? []) {
           if (!over.includes(classes.get(one))) continue;
           classes.set(one, to);
