@@ -6,7 +6,23 @@
  */
 export { errnoName, errnoText } from "../sys/errno.ts";
 export { execve } from "../sys/exec.ts";
-export * from "../sys/numa.ts";
+export {
+  getMempolicy,
+  MPOL_BIND,
+  MPOL_DEFAULT,
+  MPOL_INTERLEAVE,
+  MPOL_LOCAL,
+  MPOL_PREFERRED,
+  MPOL_PREFERRED_MANY,
+  MPOL_WEIGHTED_INTERLEAVE,
+  mbind,
+  memsAllowed,
+  type NumaPolicy,
+  PageBatch,
+  policyAt,
+  setHomeNode,
+  setMempolicy,
+} from "../sys/numa.ts";
 export {
   freeOfNode,
   type KernelLimits,
@@ -18,7 +34,6 @@ export {
 } from "./limits.ts";
 export {
   BATCH_BYTES,
-  BATCH_PAGES,
   GONE,
   HELD,
   type Hindrance,
