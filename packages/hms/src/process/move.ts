@@ -125,9 +125,9 @@ export async function moveProcess(
   if (options.shared === true && !dryRun) expectSysNice(action);
   const work: Work = { found, action, machine, decision, from, options };
   if (decision.mode !== "strict" || dryRun) return plain(await pass(work, dryRun));
-  const before = await pass(work, true);
-  if (!before.report.satisfied)
-    throw strictError(work, before.report, "would be elsewhere; nothing was moved");
+  const { report, reportBefore } = await pass(work, true);
+  if (!report.satisfied)
+    throw strictError(work, report, "would be elsewhere; nothing was moved", reportBefore);
   const result = await pass(work, false);
   if (result.interrupted || result.report.satisfied) return plain(result);
   throw strictError(work, result.report, "are elsewhere");
