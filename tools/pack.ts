@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "..");
 /** The command line is one file with all that it needs of the other packages; these are published beside it. */
-const LIBRARIES = ["topology", "uabi", "hmm", "host-linux", "drivers/accel", "hms"];
+const LIBRARIES = ["topology", "uabi", "policy", "hmm", "host-linux", "drivers/accel", "hms"];
 const COMMAND_LINE = "cli";
 
 type Json = Record<string, unknown>;

@@ -16,13 +16,13 @@ export function weightsFor(bandwidths: readonly number[]): number[] {
   const most = Math.max(...bandwidths);
   let best = 1;
   let bestError = Number.POSITIVE_INFINITY;
-  for (let scale = 1; scale <= DERIVED_WEIGHT_MAX; scale++) {
+  // What is too slow for any weight gets 1, and that of the fastest must be the largest then.
+  const slow = bandwidths.some((bandwidth) => (bandwidth / most) * DERIVED_WEIGHT_MAX < 1);
+  for (let scale = slow ? DERIVED_WEIGHT_MAX : 1; scale <= DERIVED_WEIGHT_MAX; scale++) {
     let error = 0;
     for (const bandwidth of bandwidths) {
       const exact = (bandwidth / most) * scale;
       const weight = Math.max(1, Math.round(exact));
-      // What is below 1 of the largest scale is 1 whatever the scale: it must not decide.
-      if ((bandwidth / most) * DERIVED_WEIGHT_MAX < 1) continue;
       error = Math.max(error, Math.abs(weight - exact) / exact);
     }
     if (error < bestError - 1e-12) {
