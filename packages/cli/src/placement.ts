@@ -81,8 +81,6 @@ export async function sizeOf(options: Options, name: string): Promise<number | u
   const { tryParseSize } = await units();
   const size = tryParseSize(text);
   if (typeof size === "string") throw new UsageError(`Option --${name}: ${size}`);
-  if (size === 0)
-    throw new UsageError(`Option --${name} takes a size from 1B, but got ${JSON.stringify(text)}`);
   return size;
 }
 
