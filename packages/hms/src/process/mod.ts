@@ -17,7 +17,6 @@ export {
   processJson,
 } from "./json.ts";
 export { type MemoryOptions, memoryOf, REGIONS_MAX } from "./memory-of.ts";
-export { MEND_BYTES_MIN } from "./misplaced.ts";
 export { type MoveOptions, type MoveProgress, type MoveResult, moveProcess } from "./move.ts";
 export { type CommandPlan, type PlanOptions, planCommand } from "./plan.ts";
 export type { ProcessPolicy } from "./policy.ts";
