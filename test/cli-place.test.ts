@@ -7,6 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { memsAllowed } from "@hms/host-linux/numa";
+import {
+  __NR_get_mempolicy,
+  __NR_move_pages,
+  __NR_set_mempolicy,
+} from "../packages/host-linux/src/sys/abi.generated.ts";
 
 const HMS = join(import.meta.dirname, "../packages/cli/bin/hms.js");
 const allowed = memsAllowed();
@@ -157,4 +162,19 @@ test("other users' processes: one sentence with the remedy", {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+const noPython = spawnSync("python3", ["--version"]).error !== undefined && "python3 is not installed";
+
+test("a seccomp filter, as of a container: one sentence with the remedy", { skip: skip || noPython }, () => {
+  const calls = [__NR_set_mempolicy, __NR_get_mempolicy, __NR_move_pages].join(",");
+  const filtered = join(import.meta.dirname, "support/filtered.py");
+  const run = (...args: readonly string[]) =>
+    spawnSync("python3", [filtered, calls, process.execPath, HMS, ...args], { encoding: "utf8" });
+  const placed = run("exec", "--for", node, "--", "echo", "it ran");
+  deepEqual([placed.status, placed.stdout], [1, ""], "not without the policy");
+  match(placed.stderr, /^hms: Set the policy prefer:\d+: a seccomp filter .*--cap-add SYS_NICE.*\n$/);
+  const moved = run("move", String(process.pid), "--target", node);
+  equal(moved.status, 1);
+  match(moved.stderr, /^hms: Move pages of process \d+ \(.*\): a seccomp filter .*--cap-add SYS_NICE.*\n$/);
 });
