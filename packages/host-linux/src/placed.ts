@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { ENOSYS, MADV_DONTNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE } from "./sys/abi.generated.ts";
 import { addressOf, madvise } from "./sys/memory.ts";
 import { MPOL_DEFAULT, MPOL_PREFERRED, mbind, PageBatch } from "./sys/numa.ts";
@@ -58,8 +59,16 @@ export class PlacedBuffer {
     this.place(null, false);
   }
 
-  /** Where the first `bytes` bytes are, page by page, without touching them; or a negative errno. */
+  /**
+   * Where the first `bytes` bytes are, page by page, without touching them. Where the kernel does not answer that (a filter
+   * on move_pages), what its map of the process says of the buffer; a negative errno where there is none either.
+   */
   pagesFound(bytes: ByteCount): PagesFound | number {
+    const found = this.#asked(bytes);
+    return typeof found === "number" ? (mappedPages(this.#address) ?? found) : found;
+  }
+
+  #asked(bytes: ByteCount): PagesFound | number {
     const pages = Math.min(bytes, this.bytes) / PAGE_BYTES;
     const byNode = new Map<number, number>();
     let unknown = 0;
@@ -78,10 +87,46 @@ export class PlacedBuffer {
     return { byNode, unknown };
   }
 
-  /** The part of the first `bytes` bytes that is in huge pages, 0 to 1; null when the kernel does not say (before 6.7). */
+  /** The part of the first `bytes` bytes that is in huge pages, 0 to 1; null when the kernel does not say. */
   hugePart(bytes: ByteCount): number | null {
     const part = Math.min(bytes, this.bytes);
     const pages = hugePagesIn(this.#address, part);
-    return pages < 0 ? null : (pages * PAGE_BYTES) / part;
+    const huge = pages < 0 ? mappedHugeBytes(this.#address) : pages * PAGE_BYTES;
+    return huge === null ? null : Math.min(1, huge / part);
+  }
+}
+
+/** Pages by node of the mapping that holds an address, as `/proc/self/numa_maps` counts them; null: it cannot be read. */
+export function mappedPages(address: Address): PagesFound | null {
+  const text = readOrNull("/proc/self/numa_maps");
+  if (text === null) return null;
+  const starts = text.split("\n").map((line) => ({ line, start: Number.parseInt(line, 16) }));
+  const holding = starts.findLast(({ start }) => start <= address);
+  const byNode = new Map<number, number>();
+  for (const [, node, pages] of holding?.line.matchAll(/ N(\d+)=(\d+)/g) ?? [])
+    byNode.set(Number(node), Number(pages));
+  return byNode.size === 0 ? null : { byNode, unknown: 0 };
+}
+
+/** Bytes in huge pages of the mapping that holds an address (before Linux 6.7, where no scan says it); null: unknown. */
+export function mappedHugeBytes(address: Address): ByteCount | null {
+  const text = readOrNull("/proc/self/smaps");
+  if (text === null) return null;
+  let inside = false;
+  for (const line of text.split("\n")) {
+    const [, start, end] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(line) ?? [];
+    if (start !== undefined && end !== undefined)
+      inside = Number.parseInt(start, 16) <= address && address < Number.parseInt(end, 16);
+    const kib = inside ? /^AnonHugePages:\s*(\d+) kB$/.exec(line)?.[1] : undefined;
+    if (kib !== undefined) return Number(kib) * 1024;
+  }
+  return null;
+}
+
+function readOrNull(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return null;
   }
 }

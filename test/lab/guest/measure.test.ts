@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { PlacedBuffer } from "@hms/host-linux";
 import { best, discover, HmsError, type Machine, type Quantity } from "@hms/topology";
 import { type Measurements, writeMeasurements } from "@hms/topology/measured";
@@ -19,6 +19,15 @@ const SHORT = { quick: true, runs: 1, size: "8MiB" } as const;
 /** Nearly all of the fast node. */
 const FILL_BYTES: number = 240 << 20;
 const SAVED = "/tmp/measured.json";
+
+// The tests after these meet the machine as it was.
+after(() => {
+  for (const command of [
+    "daxctl reconfigure-device --force --mode=devdax all",
+    "ndctl destroy-namespace --force all",
+  ])
+    spawnSync("bash", ["-c", command]);
+});
 
 const withCpus = machine.domains.filter(({ cpus }) => cpus.length > 0).map(({ domain }) => nodeOf(domain));
 const withMemory = machine.domains

@@ -89,12 +89,18 @@ function whereOf(placed: readonly Placed[], node: number, onlyNode: boolean): Wh
   let there = 0;
   let all = 0;
   const elsewhere = new Set<number>();
+  const cameFrom = (): string => {
+    const others = [...elsewhere].sort((a, b) => a - b).map((other) => `node${other}`);
+    const percent = Math.floor((100 * there) / all);
+    return `only ${percent} % of the memory came from it, the rest from ${others.join(", ") || "nowhere"}: it has too little that is free`;
+  };
   let huge = 0;
   let why: string | null = null;
   let verified = true;
+  let refused = 0;
   for (const { bound, found, hugePart } of placed) {
     huge += (hugePart ?? 0) / placed.length;
-    if (bound < 0 && !onlyNode) why = `memory cannot be asked of it: mbind answers ${errnoText(bound)}`;
+    if (bound < 0) refused = bound;
     if (typeof found === "number") {
       verified = false;
       if (!onlyNode)
@@ -108,10 +114,9 @@ function whereOf(placed: readonly Placed[], node: number, onlyNode: boolean): Wh
       else elsewhere.add(where);
     }
   }
-  if (why === null && verified && there < all * PLACED_MIN) {
-    const others = [...elsewhere].sort((a, b) => a - b).map((other) => `node${other}`);
-    why = `only ${Math.floor((100 * there) / all)} % of the memory came from it, the rest from ${others.join(", ") || "nowhere"}: it has too little that is free`;
-  }
+  // Without mbind there is still what a thread touches first: it comes from the node that the thread is on.
+  if (why === null && verified && there < all * PLACED_MIN)
+    why = refused < 0 ? `memory cannot be asked of it: mbind answers ${errnoText(refused)}` : cameFrom();
   return { hugePart: Math.round(huge * 1000) / 1000, verified, why };
 }
 
