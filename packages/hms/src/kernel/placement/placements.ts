@@ -45,6 +45,7 @@ export class Placements implements Disposable {
     this.devices = new Devices(kernel);
     this.shares = new TargetShares(kernel);
     this.nodes = new Nodes((space) => this.policiesOf(space), this.rooms);
+    this.nodes.onChanged = (space, page, policy) => this.#changed(space, page, policy);
   }
 
   addSpace(entry: SpaceEntry): void {
@@ -94,6 +95,22 @@ export class Placements implements Disposable {
     const needed = policy.strict ? expectRoom(this.#kernel, space, policy, pages, none, "") : 0;
     this.apply(space, first, pages, policy);
     this.nodes.promise(policy, policy.promised + needed);
+  }
+
+  /** Someone else gave the kernel another policy for what is bound (mbind): that is said, and ours holds. */
+  #changed(space: Space, page: PageIndex, { targets }: Policy): void {
+    const { core } = this.#kernel.open;
+    core.records.overrides.add({
+      when: core.host.now(),
+      who: "the program (mbind)",
+      what: "redirected",
+      why: "it gave the kernel another policy for these addresses; it was set back",
+      space: space.id,
+      first: page,
+      count: 1,
+      asked: targets[0]?.place.name ?? "host",
+      became: "host",
+    });
   }
 
   /** The control group with the least room, if one limits the memory of the process. */

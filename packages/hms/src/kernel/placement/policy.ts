@@ -2,6 +2,7 @@ import type { Nanoseconds, PageCount, PageIndex } from "@hms/hmm";
 import type { DecidedTarget, Decision, Mode, PlacementRequest } from "@hms/policy";
 import type { ErrnoName } from "@hms/topology";
 import type { Machine } from "../objects.ts";
+import type { Told } from "./kernel-policy.ts";
 import { type Place, placeOf } from "./place.ts";
 
 /** How a range came by its policy. */
@@ -41,6 +42,8 @@ export class Policy {
   /** Pages that are still to be made, and that room was looked for: of a strict one. */
   promised: PageCount = 0;
   needed: PageCount = 0;
+  /** The kernel's policy that its ranges have; null: none. */
+  told: Told | null = null;
   /** What the kernel answered when it was told; null: it took it, or was not told. */
   refusal: { readonly errno: ErrnoName | null; readonly why: string } | null = null;
 
