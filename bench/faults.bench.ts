@@ -131,8 +131,8 @@ function faultBenchmark(placement: "same" | "default", pages: Size, size: string
 }
 
 export const benchmarks: readonly Benchmark[] = [
-  ...SIZES.map(([pages, size]) => faultBenchmark("same", pages, size, pages === 1 ? 1.3 : 1.1)),
-  ...SIZES.map(([pages, size]) => faultBenchmark("default", pages, size, 1.1)),
+  ...SIZES.map(([pages, size]) => faultBenchmark("same", pages, size, pages === 1 ? 1.2 : 1)),
+  ...SIZES.map(([pages, size]) => faultBenchmark("default", pages, size, 1)),
   {
     name: "first touch in order, nobody placed",
     unit: "bytes/s",

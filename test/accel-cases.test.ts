@@ -12,6 +12,7 @@ import {
   type Invalidation,
   type Migration,
   type Mirror,
+  type PageCount,
   type Space,
 } from "@hms/hmm";
 import type { ModelHost } from "@hms/host-model";
@@ -42,7 +43,10 @@ class Failing implements Platform {
       adopt: (index: number, source: FrameNumber) => may() && inner.adopt(index, source),
       copy: (index: number, source: FrameNumber) => inner.copy(index, source),
       giveHome: (index: number, frame: FrameNumber) => may() && inner.giveHome(index, frame),
-      free: (index: number) => inner.free(index),
+      freeRun: (index: number, count: PageCount) => inner.freeRun(index, count),
+      // One by one, so that each can fail.
+      adoptRun: () => 0,
+      giveHomeRun: () => 0,
       read: (index: number, offset: number, target: Uint8Array) => inner.read(index, offset, target),
       write: (index: number, offset: number, source: Uint8Array) => inner.write(index, offset, source),
       [Symbol.dispose]: () => inner[Symbol.dispose](),

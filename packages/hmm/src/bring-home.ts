@@ -10,8 +10,20 @@ import type { Space } from "./space.ts";
 import { HUGE_PAGES, type PageCount, type PageIndex } from "./units.ts";
 import { decide, recordOverride } from "./verdict.ts";
 
+/** Pages that come home with the one that is needed, as far as they are in the same memory. */
+export interface Surroundings {
+  readonly first: PageIndex;
+  readonly end: PageIndex;
+}
+
 /** A CPU or a pin needs a page that device memory holds: the driver brings it to the host's memory. */
-export function bringHome(core: Core, space: Space, page: PageIndex, cause: Cause): Errno {
+export function bringHome(
+  core: Core,
+  space: Space,
+  page: PageIndex,
+  cause: Cause,
+  around: Surroundings | null,
+): Errno {
   const kind = space.table.flagsAt(page) & KIND;
   if (kind === MOVING) return EAGAIN;
   if (kind === LOST) return EIO;
@@ -20,6 +32,7 @@ export function bringHome(core: Core, space: Space, page: PageIndex, cause: Caus
   const memory = core.memories.deviceOf(frame);
   if (memory === null || memory.gone) return EIO;
   if (cause === CAUSE.cpuFault) core.statistics.cpuFaults++;
+  if (around !== null && bringWindow(core, memory, space, page, cause, around)) return OK;
   const move = { space, first: page, count: 1, cause, other: null };
   if (memory.frames.is(frame - memory.base, HELD)) {
     const why = memory.heldFor(frame - memory.base) ?? "held";
@@ -33,6 +46,27 @@ export function bringHome(core: Core, space: Space, page: PageIndex, cause: Caus
     : LOSS.noMemory;
   if (whole && reason !== LOSS.noMemory) return errnoFor(reason);
   return errnoFor(moveOut(core, memory, space, page, 1, page, cause));
+}
+
+/**
+ * All of a window at once, so that what is whole stays whole: at most the 2 MiB around the page. False when the page
+ * itself did not come with it.
+ */
+function bringWindow(
+  core: Core,
+  memory: DeviceMemory,
+  space: Space,
+  page: PageIndex,
+  cause: Cause,
+  around: Surroundings,
+): boolean {
+  const chunk = page - (page % HUGE_PAGES);
+  const region = space.regions.at(page);
+  const first = Math.max(chunk, around.first, region?.first ?? page);
+  const count = Math.min(chunk + HUGE_PAGES, around.end, region?.end ?? page + 1) - first;
+  if (count <= 1 || page < first || page >= first + count) return false;
+  if (decide(memory, "out", { space, first, count, cause, other: null }).kind === "refused") return false;
+  return moveOut(core, memory, space, first, count, page, cause) === LOSS.none;
 }
 
 /** Moves pages of one device's memory to the host, and says why the wanted one did not move. */

@@ -1,5 +1,5 @@
 import type { Cause } from "./cause.ts";
-import { HUGE_PAGES, type Nanoseconds, type PageIndex } from "./units.ts";
+import { HUGE_PAGES, type Nanoseconds, type PageCount, type PageIndex } from "./units.ts";
 
 /** Unit of the time that is kept for each page's last move: 64 ns, in 48 bits, which is 208 days around. */
 const TICK: Nanoseconds = 64;
@@ -42,6 +42,15 @@ export class Chunk {
     this.why[index] = cause | (from << 8);
     this.#whenLow[index] = ticks >>> 0;
     this.#whenHigh[index] = (ticks / 2 ** 32) & 0xffff;
+  }
+
+  /** The same for entries that follow each other. */
+  noteRun(index: number, count: PageCount, cause: Cause, from: number, now: Nanoseconds): void {
+    const ticks = Math.floor(now / TICK);
+    const end = index + count;
+    this.why.fill(cause | (from << 8), index, end);
+    this.#whenLow.fill(ticks >>> 0, index, end);
+    this.#whenHigh.fill((ticks / 2 ** 32) & 0xffff, index, end);
   }
 
   /** Takes over what another entry knows about its last move (an entry that moves with its range, or is inherited). */

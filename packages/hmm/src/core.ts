@@ -1,5 +1,5 @@
 import { HmsError } from "@hms/topology";
-import { bringHome } from "./bring-home.ts";
+import { bringHome, type Surroundings } from "./bring-home.ts";
 import type { Cause } from "./cause.ts";
 import { Device } from "./device.ts";
 import type { DeviceMemory } from "./device-memory.ts";
@@ -191,10 +191,10 @@ export class Core {
   /**
    * A CPU needs a page that private device memory holds: brings it home through its driver. OK: look again; EAGAIN:
    * something is under way with it; ENOMEM: no host memory; EIO: it cannot be had (the driver failed or refuses, the
-   * page is lost).
+   * page is lost). With `around`, pages near it that are in the same memory come with it, as far as they can.
    */
-  bringHome(space: Space, page: PageIndex, cause: Cause): Errno {
-    return bringHome(this, space, page, cause);
+  bringHome(space: Space, page: PageIndex, cause: Cause, around: Surroundings | null = null): Errno {
+    return bringHome(this, space, page, cause, around);
   }
 
   /** A CPU needs a page that a device has for itself. OK: look again; EAGAIN: the device holds it right now. */

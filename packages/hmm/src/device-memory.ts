@@ -94,6 +94,22 @@ export class DeviceMemory implements Disposable {
     }
   }
 
+  /** The same for pages that follow each other. */
+  freedRun(index: number, count: PageCount): void {
+    const { ops } = this;
+    if (ops.freeRun === undefined || this.gone) {
+      for (let k = 0; k < count; k++) this.freed(index + k);
+      return;
+    }
+    this.frames.state.fill(0, index, index + count);
+    if (this.#reasons.size > 0) for (let k = 0; k < count; k++) this.#reasons.delete(index + k);
+    try {
+      ops.freeRun(index, count);
+    } catch (error) {
+      this.device.failed("free", error);
+    }
+  }
+
   /**
    * Moves pages of this memory home to the host, wherever they are mapped (the kernel's migrate_device_range). Best
    * effort: the answer says which stayed, and why.

@@ -1,5 +1,5 @@
 import { ChunkDirectory } from "./chunk-directory.ts";
-import { type FrameNumber, HUGE_PAGES, NO_FRAME, type PageIndex } from "./units.ts";
+import { type FrameNumber, HUGE_PAGES, NO_FRAME, type PageCount, type PageIndex } from "./units.ts";
 
 /** What a device may do with a page that is in its table. */
 export const MAY_READ = 1;
@@ -60,11 +60,7 @@ export class DeviceTable {
   }
 
   set(page: PageIndex, frame: FrameNumber, right: number): void {
-    let chunk = this.#chunks.at(page);
-    if (chunk === null) {
-      chunk = takeChunk(page - (page % HUGE_PAGES));
-      this.#chunks.add(chunk);
-    }
+    const chunk = this.#ensure(page);
     const index = page - chunk.first;
     if (chunk.rights[index] === 0) {
       chunk.used++;
@@ -72,6 +68,33 @@ export class DeviceTable {
     }
     chunk.frames[index] = frame;
     chunk.rights[index] = right;
+  }
+
+  #ensure(page: PageIndex): TableChunk {
+    const there = this.#chunks.at(page);
+    if (there !== null) return there;
+    const chunk = takeChunk(page - (page % HUGE_PAGES));
+    this.#chunks.add(chunk);
+    return chunk;
+  }
+
+  /** Sets pages that follow each other, with the frames from `from` on. */
+  setRun(first: PageIndex, frames: Uint32Array, from: number, count: PageCount, right: number): void {
+    for (let done = 0; done < count; ) {
+      const page = first + done;
+      const chunk = this.#ensure(page);
+      const index = page - chunk.first;
+      const run = Math.min(count - done, HUGE_PAGES - index);
+      let added = 0;
+      for (let k = 0; k < run; k++) {
+        if (chunk.rights[index + k] === 0) added++;
+        chunk.frames[index + k] = frames[from + done + k] ?? NO_FRAME;
+      }
+      chunk.rights.fill(right, index, index + run);
+      chunk.used += added;
+      this.#size += added;
+      done += run;
+    }
   }
 
   delete(page: PageIndex): void {

@@ -82,6 +82,8 @@ export type Verdict =
 export interface DeviceMemoryOps {
   /** The last reference to a page is gone: it may be handed out again. */
   free(index: number): void;
+  /** The same for pages that follow each other. Absent: `free` for each. */
+  freeRun?(index: number, count: PageCount): void;
   /**
    * The driver's step of a migration out of this memory (a CPU touched a private page, an eviction, a release): for
    * each page that is moving, give it a destination and copy its bytes there. `Migration.takeHostPages` and

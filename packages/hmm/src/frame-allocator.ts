@@ -31,6 +31,8 @@ export class FrameAllocator {
   #whole = NONE;
   #broken = NONE;
   #available: PageCount;
+  /** How many pages the last `takeRun` gave. */
+  got: PageCount = 0;
 
   /**
    * A last block of fewer than 512 pages serves single pages only. The first `reserved` pages (fewer than 512) are
@@ -76,6 +78,33 @@ export class FrameAllocator {
     return index;
   }
 
+  /**
+   * Up to `count` (1 to 512) free pages that follow each other: the first of them, and in `got` how many there are. −1
+   * when none is free.
+   */
+  takeRun(count: PageCount): number {
+    this.got = count;
+    const huge = count === HUGE_PAGES ? this.takeHuge() : -1;
+    if (huge >= 0) return huge;
+    const block = this.#broken !== NONE ? this.#broken : this.#whole;
+    this.got = 0;
+    if (block === NONE) return -1;
+    const free = this.#freeIn[block] ?? 0;
+    this.#unlink(block, free === HUGE_PAGES);
+    const index = this.#pop(block);
+    let got = 1;
+    while (got < count && got < free && this.#peek(block) === index + got) {
+      this.#pop(block);
+      got++;
+    }
+    for (let k = 0; k < got; k++) this.#mark(index + k, true);
+    this.#freeIn[block] = free - got;
+    this.#available -= got;
+    if (free > got) this.#link(block, false);
+    this.got = got;
+    return index;
+  }
+
   /** 512 free pages from a multiple of 512 on; −1 when there are none. */
   takeHuge(): number {
     const block = this.#whole;
@@ -97,20 +126,51 @@ export class FrameAllocator {
 
   /** Gives a page back. Giving back what is free throws: someone would get it twice. */
   give(index: number): void {
+    const block = Math.floor(index / HUGE_PAGES);
+    this.#push(index, block);
+    this.#freed(block, 1);
+  }
+
+  /** Gives back pages that follow each other; as they will be taken again, if they are. */
+  giveRun(index: number, count: PageCount): void {
+    for (let end = index + count; end > index; ) {
+      const block = Math.floor((end - 1) / HUGE_PAGES);
+      const first = Math.max(index, block * HUGE_PAGES);
+      for (let page = end - 1; page >= first; page--) this.#push(page, block);
+      this.#freed(block, end - first);
+      if (this.#freeIn[block] === HUGE_PAGES) {
+        // Whole again: its pages are given out in order, as at first.
+        this.#first[block] = NONE;
+        this.#fresh[block] = 0;
+      }
+      end = first;
+    }
+  }
+
+  #push(index: number, block: number): void {
     if (!this.isTaken(index)) throw new Error(`page ${index} is free already`);
     this.#mark(index, false);
-    const block = Math.floor(index / HUGE_PAGES);
-    const free = this.#freeIn[block] ?? 0;
     this.#next[index] = this.#first[block] ?? NONE;
     this.#first[block] = index;
-    if (free > 0) this.#unlink(block, false);
-    this.#freeIn[block] = free + 1;
-    this.#available++;
-    this.#link(block, free + 1 === HUGE_PAGES);
+  }
+
+  #freed(block: number, count: PageCount): void {
+    const before = this.#freeIn[block] ?? 0;
+    const free = before + count;
+    if (before > 0) this.#unlink(block, false);
+    this.#freeIn[block] = free;
+    this.#available += count;
+    this.#link(block, free === HUGE_PAGES);
   }
 
   #sizeOf(block: number): number {
     return Math.min(HUGE_PAGES, this.pages - block * HUGE_PAGES);
+  }
+
+  /** The page that `#pop` would give. */
+  #peek(block: number): number {
+    const first = this.#first[block] ?? NONE;
+    return first !== NONE ? first : block * HUGE_PAGES + (this.#fresh[block] ?? 0);
   }
 
   #pop(block: number): number {

@@ -93,6 +93,23 @@ export class FrameTable {
     if (more.length === 0) this.#more.delete(index);
   }
 
+  /** Entries of one space that follow each other map frames that do, and that nothing maps yet. */
+  mapRun(index: number, count: PageCount, space: number, page: PageIndex): void {
+    const high = (space << 4) | Math.floor(page / 2 ** 32);
+    const low = page >>> 0;
+    this.mapped += count;
+    this.mapCount.fill(1, index, index + count);
+    this.#pageHigh.fill(high, index, index + count);
+    // A run lies within 2 MiB, so that its low halves do not wrap.
+    for (let k = 0; k < count; k++) this.#pageLow[index + k] = low + k;
+  }
+
+  /** The only entries that map frames which follow each other map them no more. */
+  unmapRun(index: number, count: PageCount): void {
+    this.mapped -= count;
+    this.mapCount.fill(0, index, index + count);
+  }
+
   /** The space of the first mapping. */
   spaceOf(index: number): number {
     return (this.#pageHigh[index] ?? 0) >>> 4;

@@ -55,8 +55,15 @@ export interface Host {
    * when there is none. `space`: whom it is for, if known. Others may run meanwhile (reclaim).
    */
   allocate(space: Space | null, huge: boolean): FrameNumber;
+  /**
+   * Several single frames at once: puts up to `count` into `frames` from `at` on, those that follow each other as far as
+   * there are such, and answers how many; the rest is asked for one by one. Absent: all are. As `allocate` else.
+   */
+  allocateRun?(space: Space | null, count: PageCount, frames: Uint32Array, at: number): PageCount;
   /** The last reference to a frame of host memory is gone. Nothing else runs. */
   release(frame: FrameNumber): void;
+  /** The same for frames that follow each other. Absent: `release` for each. */
+  releaseRun?(frame: FrameNumber, count: PageCount): void;
   /**
    * Makes separate pages of the huge page that a frame belongs to (`HEAD` and `TAIL` cleared). False when it cannot
    * now: one of them is pinned. With `told` the mirrors of all of it have been told, so that pages which hold zeros

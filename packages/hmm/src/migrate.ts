@@ -203,14 +203,16 @@ function runInto(
   });
   if (errno === OK) runIn(to, migration);
   for (let i = 0; i < count; i++) {
-    const kind = space.table.flagsAt(first + i) & KIND;
-    const onDevice = kind === PRIVATE || kind === COHERENT;
-    const inPlace = onDevice && core.memories.deviceOf(space.table.frameAt(first + i)) === to;
     if (errno !== OK) reasons[i] = LOSS.locked;
     else if (migration.moved(i)) reasons[i] = LOSS.none;
-    else reasons[i] = inPlace ? LOSS.already : migration.reason(i);
+    else reasons[i] = isIn(to, space, first + i) ? LOSS.already : migration.reason(i);
   }
   core.returnMigration(migration);
+}
+
+function isIn(memory: DeviceMemory, space: Space, page: PageIndex): boolean {
+  const kind = space.table.flagsAt(page) & KIND;
+  return (kind === PRIVATE || kind === COHERENT) && memory.holds(space.table.frameAt(page));
 }
 
 /** The steps of a migration into a memory after its set up. Its driver may fail: then everything stays. */

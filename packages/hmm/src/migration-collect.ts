@@ -22,6 +22,7 @@ import { DUPLICATE, type FrameTable, HEAD, HELD, LOCKED, TAIL } from "./frame-ta
 import { DUPLICATES_PER_PAGE } from "./limits.ts";
 import type { Migration } from "./migration.ts";
 import { restoreMappings } from "./migration-commit.ts";
+import { seizeRun } from "./migration-runs.ts";
 import {
   IS_FRESH,
   IS_HUGE,
@@ -91,10 +92,20 @@ function collectEntries(
   from: PageIndex,
   to: PageIndex,
 ): void {
-  for (let page = from; page < to; page++) {
+  for (let page = from; page < to; ) {
     const i = page - m.first;
-    take(m, i, collectEntry(m, space, region, chunk, page - chunk.first, i));
+    const index = page - chunk.first;
+    const run = isPlain(m, chunk, index) ? seizeRun(m, chunk, index, to - chunk.first, i) : 0;
+    if (run === 0) take(m, i, collectEntry(m, space, region, chunk, index, i));
+    page += Math.max(1, run);
   }
+}
+
+/** Whether the migration takes this page, and nothing of it says that others have to do with it. */
+function isPlain(m: Migration, chunk: Chunk, index: number): boolean {
+  const flags = chunk.flags[index] ?? EMPTY;
+  if (m.duplicate || (flags & (ZERO | DUPLICATED)) !== 0) return false;
+  return selection(m, flags, chunk.frames[index] ?? 0) === LOSS.none && (flags & KIND) !== EMPTY;
 }
 
 /** Part or all of a huge page: whole if its destination can hold it so, else split first. */
@@ -307,10 +318,11 @@ function allMoving(m: Migration, head: number): boolean {
  * someone pinned through another entry before it was dealt with goes back.
  */
 export function seizeElsewhere(m: Migration): void {
+  let frames = m.core.memories.host;
   for (let i = 0; i < m.count; i++) {
     if (((m.status[i] ?? 0) & IS_SEIZED) === 0) continue;
     const frame = m.sources[i] ?? 0;
-    const frames = m.core.memories.tableOf(frame);
+    if (frame < frames.base || frame >= frames.base + frames.pages) frames = m.core.memories.tableOf(frame);
     const index = frame - frames.base;
     if (m.space !== null && frames.mapCount[index] === 1) continue;
     seizeMappings(m.core, frames, index, frame);

@@ -4,6 +4,7 @@ import { addDuplicate, dropDuplicates } from "./duplicates.ts";
 import { ANON, DIRTY, DUPLICATED, EMPTY, HOST, KIND, LOST, MOVING, NO_ACCESS, WRITE, ZERO } from "./entry.ts";
 import { HEAD, LOCKED } from "./frame-table.ts";
 import type { Migration } from "./migration.ts";
+import { commitRun, settleRun } from "./migration-runs.ts";
 import { HAS_MOVED, IS_COPIED, IS_FRESH, IS_SEIZED, IS_WRITABLE, MIGRATES } from "./migration-status.ts";
 import type { Space } from "./space.ts";
 import { FIRST_DEVICE_FRAME, type FrameNumber, HUGE_PAGES, NO_FRAME, type PageIndex } from "./units.ts";
@@ -13,6 +14,11 @@ export function commit(m: Migration): void {
   const now = m.core.host.now();
   for (let i = 0; i < m.count; i++) {
     if (!m.moving(i)) continue;
+    const run = m.space === null ? 0 : commitRun(m, m.space, i, now);
+    if (run > 0) {
+      i += run - 1;
+      continue;
+    }
     const reason = verdict(m, i);
     m.reasons[i] = reason;
     if (reason !== LOSS.none) {
@@ -151,6 +157,11 @@ export function markLost(core: Core, space: Space, page: PageIndex): void {
 /** Puts back what did not move, and gives up what nobody needs any more. */
 export function settle(m: Migration): void {
   for (let i = 0; i < m.count; i++) {
+    const run = settleRun(m, i);
+    if (run > 0) {
+      i += run - 1;
+      continue;
+    }
     settleSource(m, i);
     settleDestination(m, i);
   }

@@ -264,32 +264,23 @@ export class Migration {
   }
 
   /**
-   * The destination of page `i`, in the memory that the migration goes to; its bytes are there. Throws EINVAL for a
-   * page that does not move or a frame of another memory, EBUSY for a frame that is in use, ENODEV when the memory is
-   * gone.
+   * The destination of page `i` (and of `count − 1` that follow, in frames that follow), in the memory that the
+   * migration goes to; its bytes are there. Throws EINVAL for a page that does not move or a frame of another memory,
+   * EBUSY for a frame that is in use, ENODEV when the memory is gone.
    */
-  setDestination(i: number, frame: FrameNumber): void {
-    this.#expectMoving(i);
+  setDestination(i: number, frame: FrameNumber, count: PageCount = 1): void {
     const { to } = this;
-    if (to?.holds(frame) !== true) {
-      throw new HmsError(
-        "FOREIGN_PAGE",
-        "EINVAL",
-        `Setting the destination of page ${i} failed: frame ${frame} is not in ${to === null ? "a device's memory, but the pages go to the host (takeHostPages)" : to.name}.`,
-      );
-    }
-    to.device.expectPresent(`Setting the destination of page ${i}`);
+    if (to !== null) to.device.expectPresent(`Setting the destination of page ${i}`);
+    for (let k = 0; k < count; k++) this.#setDestination(to, i + k, frame + k);
+  }
+
+  #setDestination(to: DeviceMemory | null, i: number, frame: FrameNumber): void {
+    this.#expectMoving(i);
+    if (to?.holds(frame) !== true) foreignPage(to, i, frame);
     const index = frame - to.base;
-    if (!to.frames.unused(index)) {
-      throw new HmsError(
-        "PAGE_IN_USE",
-        "EBUSY",
-        `Setting the destination of page ${i} failed: page ${index} of ${to.name} is in use. Take a free one.`,
-      );
-    }
-    if (this.destination(i) !== NO_FRAME) {
+    if (!to.frames.unused(index)) pageInUse(to, i, index);
+    if (this.destinations[i] !== NO_FRAME)
       throw new HmsError("DESTINATION_SET", "EINVAL", `Page ${i} has a destination already.`);
-    }
     to.frames.set(index, LOCKED);
     this.destinations[i] = frame;
     this.status[i] = (this.status[i] ?? 0) | IS_COPIED;
@@ -304,9 +295,24 @@ export class Migration {
     for (let i = 0; i < this.count; i++) {
       if (!this.moving(i) || this.destination(i) !== NO_FRAME) continue;
       if (this.huge(i) && options?.huge !== false && this.takeHugeHostPage(i)) continue;
-      if (!this.takeHostPage(i)) missing++;
+      const run = this.#takeHostRun(i);
+      if (run > 0) i += run - 1;
+      else if (!this.takeHostPage(i)) missing++;
     }
     return missing;
+  }
+
+  /** Host memory for page `i` and those after it that move too; for how many there was some at once. */
+  #takeHostRun(i: number): PageCount {
+    const { host, memories } = this.core;
+    if (this.space === null || this.to !== null || host.allocateRun === undefined) return 0;
+    let count = 1;
+    while (i + count < this.count && this.moving(i + count) && this.destinations[i + count] === NO_FRAME)
+      count++;
+    if (count === 1) return 0;
+    const got = host.allocateRun(this.space, count, this.destinations, i);
+    for (let k = i; k < i + got; k++) memories.host.set(this.destinations[k] ?? 0, LOCKED);
+    return got;
   }
 
   /** Takes host memory for page `i`; false when there is none. */
@@ -377,10 +383,14 @@ export class Migration {
   }
 
   /**
-   * The bytes of page `i` are at the host page it goes to, put there otherwise than by `store` (a host that moves them
-   * without a copy). Throws ENODEV when the device they come from is gone.
+   * The bytes of page `i` (and of `count − 1` that follow) are at the host page it goes to, put there otherwise than by
+   * `store` (a host that moves them without a copy). Throws ENODEV when the device they come from is gone.
    */
-  adopted(i: number): void {
+  adopted(i: number, count: PageCount = 1): void {
+    for (let k = i; k < i + count; k++) this.#adopted(k);
+  }
+
+  #adopted(i: number): void {
     this.#expectMoving(i);
     if (this.source(i) >= FIRST_DEVICE_FRAME && this.source(i) !== NO_FRAME)
       this.core.present(this.source(i));
@@ -491,4 +501,20 @@ export class Migration {
       `Copying ${bytes} bytes from page ${i} on failed: whole pages that move and follow each other in memory are needed.`,
     );
   }
+}
+
+function foreignPage(to: DeviceMemory | null, i: number, frame: FrameNumber): never {
+  throw new HmsError(
+    "FOREIGN_PAGE",
+    "EINVAL",
+    `Setting the destination of page ${i} failed: frame ${frame} is not in ${to === null ? "a device's memory, but the pages go to the host (takeHostPages)" : to.name}.`,
+  );
+}
+
+function pageInUse(to: DeviceMemory, i: number, index: number): never {
+  throw new HmsError(
+    "PAGE_IN_USE",
+    "EBUSY",
+    `Setting the destination of page ${i} failed: page ${index} of ${to.name} is in use. Take a free one.`,
+  );
 }

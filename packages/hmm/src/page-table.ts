@@ -1,7 +1,7 @@
 import type { Cause } from "./cause.ts";
 import { Chunk } from "./chunk.ts";
 import { ChunkDirectory } from "./chunk-directory.ts";
-import { ANON, DUPLICATED, EMPTY, KIND, LOST, SWAP, WRITE, ZERO } from "./entry.ts";
+import { ANON, DIRTY, DUPLICATED, EMPTY, KIND, LOST, SWAP, WRITE, ZERO } from "./entry.ts";
 import { SPARE_CHUNKS } from "./limits.ts";
 import type { Memories } from "./memories.ts";
 import { FILE_PLACE, HOST_PLACE, LOST_PLACE, NOWHERE, type PlaceId, SWAP_PLACE } from "./places.ts";
@@ -10,6 +10,7 @@ import {
   type FrameNumber,
   HUGE_PAGES,
   type Nanoseconds,
+  type PageCount,
   type PageIndex,
 } from "./units.ts";
 
@@ -140,6 +141,29 @@ export class PageTable {
     chunk.frames[index] = frame;
     this.#count(flags, frame, 1);
     if (refersToFrame(flags)) this.#map(chunk.first + index, frame);
+  }
+
+  /**
+   * Entries that follow each other, alike in what they are accounted to, whose frames follow each other and are mapped
+   * by nobody else, refer to other frames that follow each other and that nothing maps: `kind` is theirs. Returns the
+   * place where they were.
+   */
+  moveRun(chunk: Chunk, index: number, count: PageCount, kind: number, frame: FrameNumber): PlaceId {
+    const { flags, frames } = chunk;
+    const before = frames[index] ?? 0;
+    const from = this.placeOf(flags[index] ?? 0, before);
+    const fromTable = this.#memories.tableOf(before);
+    fromTable.unmapRun(before - fromTable.base, count);
+    for (let k = index; k < index + count; k++) {
+      flags[k] = ((flags[k] ?? 0) & ~KIND) | kind | DIRTY;
+      frames[k] = frame + (k - index);
+    }
+    const toTable = this.#memories.tableOf(frame);
+    toTable.mapRun(frame - toTable.base, count, this.space, chunk.first + index);
+    const to = this.placeOf(flags[index] ?? 0, frame);
+    this.counts[from] = (this.counts[from] ?? 0) - count;
+    this.counts[to] = (this.counts[to] ?? 0) + count;
+    return from;
   }
 
   /** Changes flags of an entry that keeps its frame and its place (kind among HOST, MOVING, EXCLUSIVE…). */

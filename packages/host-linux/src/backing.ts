@@ -1,4 +1,4 @@
-import { type DeviceMemory, type FrameNumber, NO_FRAME } from "@hms/hmm";
+import { type DeviceMemory, type FrameNumber, NO_FRAME, type PageCount } from "@hms/hmm";
 import type { LinuxHost } from "./host.ts";
 import { Column, ZEROS } from "./pages.ts";
 
@@ -32,6 +32,14 @@ export class DeviceBacking implements Disposable {
     return this.#host.pages.lend(source, this.#base + index);
   }
 
+  /**
+   * The same for the pages from `index` on and as many frames from `from` on in `sources`. Answers for how many it was
+   * done; the one after those is to be tried by itself.
+   */
+  adoptRun(index: number, sources: Uint32Array, from: number, count: PageCount): PageCount {
+    return this.#host.pages.lendRun(sources, from, count, this.#base + index);
+  }
+
   /** Page `index` gets a copy of the bytes of `source` (a read-only duplicate). Throws ENOMEM, EBUSY. */
   copy(index: number, source: FrameNumber): void {
     this.#host.pages.duplicate(source, this.#base + index);
@@ -45,9 +53,19 @@ export class DeviceBacking implements Disposable {
     return this.#host.pages.lend(this.#base + index, frame);
   }
 
+  /** The same for pages whose numbers in the memory's frames are from `from` on in `sources`, and frames from `frame` on. */
+  giveHomeRun(sources: Uint32Array, from: number, count: PageCount, frame: FrameNumber): PageCount {
+    return this.#host.pages.lendRun(sources, from, count, frame);
+  }
+
   /** From `DeviceMemoryOps.free`: nobody needs the page any more. */
   free(index: number): void {
-    this.#host.pages.free(this.#base + index, false);
+    this.freeRun(index, 1);
+  }
+
+  /** From `DeviceMemoryOps.freeRun`. */
+  freeRun(index: number, count: PageCount): void {
+    this.#host.pages.freeRun(this.#base + index, count, false);
   }
 
   /** Reads bytes within page `index`. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
 import {
+  type Around,
   type Cause,
   Core,
   type Device,
@@ -24,7 +25,7 @@ import {
   ZERO_FRAME,
 } from "@hms/hmm";
 import { HmsError } from "@hms/topology";
-import type { Around } from "./around.ts";
+import { Ahead } from "./ahead.ts";
 import { DeviceBacking } from "./backing.ts";
 import type { CachedFile } from "./cached-file.ts";
 import { hostFault } from "./fault.ts";
@@ -125,6 +126,8 @@ export interface HostStatistics {
   /** Pages that left memory without being written, since the disk had them already. */
   droppedClean: PageCount;
   swappedIn: PageCount;
+  /** Pages brought into memory before they were touched. */
+  readAhead: PageCount;
   overBudget: PageCount;
 }
 
@@ -159,8 +162,8 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   onBusy: (() => void) | null = null;
   /** Whether a page that is only read is the page of zeros until it is written. */
   readonly zeroPages: boolean;
-  /** The window of the CPU's touch that is being answered; null when there is none. */
-  window: Around | null = null;
+  /** The window of the CPU's touch that is being answered, or of what is read ahead; null when there is none. */
+  window: Pick<Around, "first" | "count" | "cut"> | null = null;
   /** While a touch is answered the clock stands still at its beginning; 0: it goes. */
   stopped: Nanoseconds = 0;
   /** Touches wait for pages that devices have for themselves. */
@@ -172,6 +175,7 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   refuseAllocations = 0;
   /** What was brought in was put where it was touched, and who waited there is awake. */
   answered = false;
+  readonly ahead: Ahead = new Ahead(this);
   readonly #window = { first: 0, end: 0 };
   readonly #spaceOf = new Map<Space, LinuxSpace>();
   readonly #cacheOf = new Map<FrameNumber, CachedFile>();
@@ -347,6 +351,19 @@ export class LinuxHost implements Host, AddressBook, Disposable {
     return frame < 0 ? NO_FRAME : frame;
   }
 
+  allocateRun(_space: Space | null, count: PageCount, frames: Uint32Array, at: number): PageCount {
+    if (this.refuseAllocations > 0) return 0;
+    this.makeRoom(count);
+    let done = 0;
+    while (done < count) {
+      const first = this.#free.takeRun(Math.min(count - done, HUGE_PAGES));
+      if (first < 0) break;
+      for (let k = 0; k < this.#free.got; k++) frames[at + done + k] = first + k;
+      done += this.#free.got;
+    }
+    return done;
+  }
+
   /** A frame without making room: `makeRoom` was called for several. */
   take(_space: Space | null): FrameNumber {
     if (this.#refuses()) return NO_FRAME;
@@ -371,7 +388,12 @@ export class LinuxHost implements Host, AddressBook, Disposable {
 
   /** Sends cold pages to disk when so many more would exceed the budget. */
   makeRoom(count: PageCount): void {
-    if (this.resident + count > this.#budget) this.#reclaim.keepWithin(this.#budget, count);
+    this.#reclaim.keepWithin(this.#budget, count);
+  }
+
+  /** Does a little of what will be needed soon, while nobody waits: room, and what sequences touch next. Whether it did. */
+  workAhead(): boolean {
+    return this.#reclaim.refill(this.#budget) || this.ahead.step();
   }
 
   release(frame: FrameNumber): void {
@@ -379,6 +401,13 @@ export class LinuxHost implements Host, AddressBook, Disposable {
     this.dropClean(frame);
     this.pages.free(frame, this.kernelDrops);
     this.#free.give(frame);
+  }
+
+  releaseRun(frame: FrameNumber, count: PageCount): void {
+    this.core.memories.host.state.fill(0, frame, frame + count);
+    for (let k = frame; k < frame + count; k++) if (this.cleanSlot[k] !== 0) this.dropClean(k);
+    this.pages.freeRun(frame, count, this.kernelDrops);
+    this.#free.giveRun(frame, count);
   }
 
   /** The file that a frame of the cache is of. */
@@ -565,6 +594,7 @@ function emptyStatistics(): HostStatistics {
     writtenBack: 0,
     droppedClean: 0,
     swappedIn: 0,
+    readAhead: 0,
     overBudget: 0,
   };
 }

@@ -1,6 +1,5 @@
 // The real host: a process's own memory, managed by the core through userfaultfd.
 
-export { Around } from "./around.ts";
 export { DeviceBacking } from "./backing.ts";
 export { sendToFile } from "./drop.ts";
 export { type HostStatistics, LinuxHost, type LinuxHostOptions, type Trace } from "./host.ts";

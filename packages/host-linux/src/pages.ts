@@ -8,6 +8,7 @@ import {
   type PageIndex,
 } from "@hms/hmm";
 import { HmsError } from "@hms/topology";
+import { CACHE, Column, LENT, MAPPED, NOWHERE, PLACE, PROTECTED, SLOT, ZEROS } from "./column.ts";
 import { type NodeChoice, onNode } from "./nodes.ts";
 import { Nursery } from "./nursery.ts";
 import { Owners } from "./owners.ts";
@@ -26,46 +27,21 @@ import {
 import type { Mapping } from "./sys/memory.ts";
 import type { Userfaultfd } from "./sys/uffd.ts";
 
-// Where the bytes of a frame are (docs/concepts/linux-host.md).
-
-/** Given out, never written. */
-export const NOWHERE = 0;
-/** Zeros that nothing stands for yet. */
-export const ZEROS = 1;
-/** In the hidden area; `at` is the slot's page number. */
-export const SLOT = 2;
-/** At an address of the program or in a device's window; `at` is the page number. */
-export const MAPPED = 3;
-/** A page of a memfd; `at` is the page number in the kernel thread's own mapping of it. */
-export const CACHE = 4;
-/** Another frame has taken the bytes over in a migration that is not committed; `at` is that frame. */
-export const LENT = 5;
-/** Beside MAPPED: write-protected there. */
-export const PROTECTED = 0x80;
-/** Beside CACHE: unmapped everywhere, to see whether someone still needs it. */
-export const WAITING = 0x20;
-/** Beside MAPPED: in a device's window. */
-export const IN_WINDOW = 0x40;
-const PLACE = 0x0f;
+export {
+  CACHE,
+  Column,
+  IN_WINDOW,
+  LENT,
+  MAPPED,
+  NOWHERE,
+  PROTECTED,
+  SLOT,
+  WAITING,
+  ZEROS,
+} from "./column.ts";
 
 /** How often an operation is tried again while the kernel says that the address space is changing. */
 const BUSY_TRIES = 10_000;
-
-/** The places of one memory's frames, in columns. */
-export class Column {
-  readonly base: FrameNumber;
-  readonly place: Uint8Array;
-  readonly at: Float64Array;
-  /** The frame whose bytes this one has taken over in a migration that is not committed; 0: none. */
-  readonly lender: Uint32Array;
-
-  constructor(base: FrameNumber, pages: PageCount) {
-    this.base = base;
-    this.place = new Uint8Array(pages);
-    this.at = new Float64Array(pages);
-    this.lender = new Uint32Array(pages);
-  }
-}
 
 /** What `Pages` needs to know of addresses. */
 export interface AddressBook {
@@ -183,6 +159,34 @@ export class Pages implements Disposable {
     column.at[frame - column.base] = at;
   }
 
+  /** The same for several frames: they are at places that follow each other. */
+  #setRun(frames: Uint32Array, from: number, count: PageCount, place: number, at: number): void {
+    let column = this.host;
+    for (let k = 0; k < count; k++) {
+      const frame = frames[from + k] ?? 0;
+      if (!column.holds(frame)) column = this.column(frame);
+      column.place[frame - column.base] = place;
+      column.at[frame - column.base] = at + k;
+    }
+  }
+
+  /** How many of the frames are at places that follow each other, from slot (or mapped page) `at` on. */
+  runOf(frames: Uint32Array, from: number, most: PageCount, place: number, at: number): PageCount {
+    let column = this.host;
+    let k = 0;
+    for (; k < most; k++) {
+      const frame = frames[from + k] ?? NO_FRAME;
+      if (!column.holds(frame)) {
+        const other = this.columnOf(frame);
+        if (other === null) break;
+        column = other;
+      }
+      const index = frame - column.base;
+      if (((column.place[index] ?? 0) & PLACE) !== place || column.at[index] !== at + k) break;
+    }
+    return k;
+  }
+
   // Away from addresses.
 
   /**
@@ -206,10 +210,6 @@ export class Pages implements Disposable {
     return this.hide(this.atOf(frame), this.#one, 0, 1) === 1;
   }
 
-  #hideRun(first: PageIndex, frames: Uint32Array, from: number, count: PageCount): PageCount {
-    const slot = this.#takeSlots(count);
-    let taken = 0;
-    const undo = this.#book.open(first, count);
   /** Makes small pages of the huge one that a frame's page is a part of: that page is moved out of it. */
   takeApart(frame: FrameNumber): void {
     if (this.placeOf(frame) === MAPPED) this.hideOne(frame);
@@ -224,9 +224,13 @@ export class Pages implements Disposable {
     }
   }
 
+  #hideRun(first: PageIndex, frames: Uint32Array, from: number, count: PageCount): PageCount {
+    const slot = this.#takeSlots(count);
+    let taken = 0;
+    const undo = this.#book.open(first, count);
     for (let done = 0; done < count; ) {
       const moved = this.#move(this.#hidden, slot + done, first + done, count - done);
-      for (let k = done; k < done + moved; k++) this.set(frames[from + k] ?? 0, SLOT, slot + k);
+      this.#setRun(frames, from + done, moved, SLOT, slot + done);
       taken += moved;
       done += moved;
       if (done >= count) break;
@@ -292,9 +296,7 @@ export class Pages implements Disposable {
       const place = this.placeOf(frame);
       let run = 1;
       if (place === SLOT) {
-        const at = this.atOf(frame);
-        while (done + run < count && run < HUGE_PAGES && this.#isSlot(frames[from + done + run], at + run))
-          run++;
+        run = this.runOf(frames, from + done, Math.min(count - done, HUGE_PAGES), SLOT, this.atOf(frame));
         run = this.#mapSlots(uffd, first + done, frames, from + done, run, writable);
       } else if (place === ZEROS || place === NOWHERE) {
         while (done + run < count && run < HUGE_PAGES && this.#isZeros(frames[from + done + run])) run++;
@@ -308,10 +310,6 @@ export class Pages implements Disposable {
       done += run;
     }
     return count;
-  }
-
-  #isSlot(frame: FrameNumber | undefined, at: PageIndex): boolean {
-    return frame !== undefined && this.placeOf(frame) === SLOT && this.atOf(frame) === at;
   }
 
   #isZeros(frame: FrameNumber | undefined): boolean {
@@ -376,7 +374,7 @@ export class Pages implements Disposable {
 
   #mark(first: PageIndex, frames: Uint32Array, from: number, count: PageCount, writable: boolean): void {
     const place = MAPPED | (writable ? 0 : PROTECTED) | (count > 0 ? this.#book.markAt(first) : 0);
-    for (let k = 0; k < count; k++) this.set(frames[from + k] ?? 0, place, first + k);
+    this.#setRun(frames, from, count, place, first);
   }
 
   /** Copies bytes of the kernel thread's own memory in, for frames that have none yet. Returns how many pages. */
@@ -414,7 +412,7 @@ export class Pages implements Disposable {
       const run = choice?.count ?? count - done;
       const copied = onNode(choice, () => this.#copy(this.#hidden, to, at, run, UFFDIO_COPY_MODE_DONTWAKE));
       if (copied === 0) throw outOfMemory(this.errno);
-      for (let k = done; k < done + copied; k++) this.set(frames[from + k] ?? 0, SLOT, slot + k);
+      this.#setRun(frames, from + done, copied, SLOT, slot + done);
       done += copied;
     }
   }
@@ -539,6 +537,33 @@ export class Pages implements Disposable {
     return true;
   }
 
+  /**
+   * The same for frames from `from` on in `sources`, which are in slots: `to` and the frames after it take over their
+   * bytes. Returns how many, which is less where one is elsewhere.
+   */
+  lendRun(sources: Uint32Array, from: number, count: PageCount, to: FrameNumber): PageCount {
+    const borrower = this.column(to);
+    const index = to - borrower.base;
+    let lender = this.host;
+    let k = 0;
+    for (; k < count; k++) {
+      const source = sources[from + k] ?? NO_FRAME;
+      if (!lender.holds(source)) {
+        const other = this.columnOf(source);
+        if (other === null) break;
+        lender = other;
+      }
+      const own = source - lender.base;
+      if (((lender.place[own] ?? 0) & PLACE) !== SLOT) break;
+      borrower.place[index + k] = SLOT;
+      borrower.at[index + k] = lender.at[own] ?? 0;
+      borrower.lender[index + k] = source;
+      lender.place[own] = LENT;
+      lender.at[own] = to + k;
+    }
+    return k;
+  }
+
   #lent(to: FrameNumber, source: FrameNumber): void {
     const column = this.column(to);
     column.lender[to - column.base] = source;
@@ -585,6 +610,24 @@ export class Pages implements Disposable {
       }
     }
     column.place[index] = NOWHERE;
+  }
+
+  /** The same for frames that follow each other. */
+  freeRun(first: FrameNumber, count: PageCount, dropped: boolean): void {
+    const column = this.column(first);
+    const index = first - column.base;
+    let borrower = column;
+    for (let k = index; k < index + count; k++) {
+      const place = (column.place[k] ?? 0) & PLACE;
+      if (place !== LENT) {
+        this.free(column.base + k, dropped);
+        continue;
+      }
+      const to = column.at[k] ?? 0;
+      if (!borrower.holds(to)) borrower = this.column(to);
+      borrower.lender[to - borrower.base] = 0;
+      column.place[k] = NOWHERE;
+    }
   }
 
   #giveBack(frame: FrameNumber, lender: FrameNumber): void {

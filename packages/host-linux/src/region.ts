@@ -1,4 +1,5 @@
 import {
+  Around,
   CAUSE,
   COHERENT,
   EAGAIN,
@@ -19,12 +20,11 @@ import {
   WRITE,
   ZERO,
 } from "@hms/hmm";
-import { Around } from "./around.ts";
 import { mapCached } from "./cached.ts";
 import type { CachedFile } from "./cached-file.ts";
+import { MAPPED, PLACE } from "./column.ts";
 import { hostFault } from "./fault.ts";
 import type { LinuxHost } from "./host.ts";
-import { MAPPED } from "./pages.ts";
 import { PROT_NONE, PROT_READ, PROT_WRITE } from "./sys/abi.generated.ts";
 import { dieLoudly } from "./sys/fatal.ts";
 import { mprotect } from "./sys/memory.ts";
@@ -123,6 +123,9 @@ export class LinuxRegion {
     statistics.cpuFaults++;
     statistics.cpuFaultTime += took;
     host.trace?.fault("cpu", this.space, page, outcome === OK ? count : 0, write, took);
+    if (outcome !== OK || this.around !== this.missing) return;
+    const region = this.space.regions.at(page);
+    if (region !== null) host.ahead.follow(region, this.space, page, this.around.first, count);
   }
 
   #refuse(outcome: Errno, page: PageIndex): void {
@@ -191,22 +194,29 @@ export class LinuxRegion {
 
   /** How many pages from `at` on could be mapped alike; their frames are in `frames`. */
   #ready(at: PageIndex, end: PageIndex, touched: PageIndex): { count: PageCount; writable: boolean } {
-    const { table } = this.space;
+    const { host } = this;
+    const { pages } = host;
+    const chunk = this.space.table.at(at);
     let writable = false;
     let count = 0;
-    for (; at + count < end; count++) {
-      const flags = table.flagsAt(at + count);
+    let column = pages.host;
+    // Within one chunk of the table; there is no frame beyond what the window has.
+    const most = chunk === null ? 0 : Math.min(end - at, chunk.first + HUGE_PAGES - at);
+    for (; chunk !== null && count < most; count++) {
+      const flags = chunk.flags[at + count - chunk.first] ?? 0;
       const kind = flags & KIND;
       if (!isPresent(flags) || (flags & ZERO) !== 0 || (kind !== HOST && kind !== COHERENT)) break;
-      const frame = table.frameAt(at + count);
-      const place = this.host.pages.columnOf(frame) === null ? MAPPED : this.host.pages.placeOf(frame);
+      const frame = chunk.frames[at + count - chunk.first] ?? 0;
+      if (!column.holds(frame)) column = pages.columnOf(frame) ?? column;
+      const known = column.holds(frame);
       // What others have mapped is left to them, but for the page that is wanted here.
-      if (place === MAPPED && at + count !== touched) break;
+      if (at + count !== touched && (!known || ((column.place[frame - column.base] ?? 0) & PLACE) === MAPPED))
+        break;
       const may = (flags & WRITE) !== 0;
       if (count > 0 && may !== writable) break;
       writable = may;
       // It may be written without another fault from now on: what the disk has is not it any more.
-      if (may && kind === HOST) this.host.dropClean(frame);
+      if (may && kind === HOST && host.cleanSlot[frame] !== 0) host.dropClean(frame);
       frames[count] = frame;
     }
     return { count, writable };

@@ -1,5 +1,6 @@
 import {
   ANON,
+  type Around,
   CAN_READ,
   CAN_WRITE,
   CAUSE,
@@ -23,7 +24,6 @@ import {
   ZERO,
 } from "@hms/hmm";
 import { HmsError } from "@hms/topology";
-import type { Around } from "./around.ts";
 import { CachedFile, expectOffset } from "./cached-file.ts";
 import { FileSource } from "./file-source.ts";
 import type { LinuxHost } from "./host.ts";

@@ -42,8 +42,13 @@ export function syncRange(host: LinuxHost, space: Space, first: PageIndex, count
   ) {
     const from = Math.max(0, first - chunk.first);
     const to = Math.min(HUGE_PAGES, end - chunk.first);
+    let column = host.pages.host;
     for (let index = from; index < to; index++) {
-      syncEntry(host, chunk.first + index, chunk.flags[index] ?? 0, chunk.frames[index] ?? 0);
+      const frame = chunk.frames[index] ?? 0;
+      if (!column.holds(frame)) column = host.pages.columnOf(frame) ?? column;
+      // What is in a slot, as most of what moves, is nowhere that it should not be.
+      if (column.holds(frame) && ((column.place[frame - column.base] ?? 0) & 0x0f) !== MAPPED) continue;
+      syncEntry(host, chunk.first + index, chunk.flags[index] ?? 0, frame);
     }
   }
   flushHiding(host);

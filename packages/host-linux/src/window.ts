@@ -13,7 +13,7 @@ import {
 import { HmsError } from "@hms/topology";
 import { CachedFile } from "./cached-file.ts";
 import type { LinuxHost } from "./host.ts";
-import { CACHE } from "./pages.ts";
+import { CACHE, MAPPED } from "./pages.ts";
 import {
   EEXIST,
   MADV_DONTNEED,
@@ -27,7 +27,6 @@ import {
 import { Mapping, madvise } from "./sys/memory.ts";
 import type { Userfaultfd } from "./sys/uffd.ts";
 
-const frames = new Uint32Array(HUGE_PAGES);
 /** No frame of a window's page. */
 const NONE = 0xffff_ffff;
 
@@ -195,7 +194,7 @@ export class DeviceWindow implements Disposable {
       if (writable && !isDeviceFrame(frame)) this.host.dropClean(frame);
     }
     const done = pages.map(own, of, from, count, writable);
-    for (let k = 0; k < done; k++) this.#frames[own - this.base + k] = of[from + k] ?? NONE;
+    this.#frames.set(of.subarray(from, from + done), own - this.base);
     return done === count ? OK : pages.errno;
   }
 
@@ -263,17 +262,18 @@ export class DeviceWindow implements Disposable {
   }
 
   #zapPrivate(from: number, to: number): void {
-    let run = 0;
-    for (let index = from; index <= to; index++) {
-      const frame = index < to ? (this.#frames[index] ?? NONE) : NONE;
-      const here = frame !== NONE && this.host.pages.isMappedAt(frame, this.base + index);
-      if (index < to) this.#frames[index] = NONE;
-      if (here) frames[run++] = frame;
-      if ((!here || run === HUGE_PAGES) && run > 0) {
-        this.host.pages.hide(this.base + index + (here ? 1 : 0) - run, frames, 0, run);
-        run = 0;
+    const { pages } = this.host;
+    for (let index = from; index < to; ) {
+      if (this.#frames[index] === NONE) {
+        index++;
+        continue;
       }
+      const most = Math.min(to - index, HUGE_PAGES);
+      const run = pages.runOf(this.#frames, index, most, MAPPED, this.base + index);
+      if (run > 0) pages.hide(this.base + index, this.#frames, index, run);
+      index += Math.max(1, run);
     }
+    this.#frames.fill(NONE, from, to);
   }
 
   /** Takes the window away. Its pages go to slots. */

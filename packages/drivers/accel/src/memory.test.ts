@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CAUSE, checkInvariants, OK, PAGE_BYTES } from "@hms/hmm";
 import { Random } from "@hms/host-model";
-import { FaultAround } from "./around.ts";
 import { Isolation } from "./isolation.ts";
 import { ACCESS_READ, ACCESS_WRITE } from "./layout.ts";
 import { AccelMemory } from "./memory.ts";
@@ -205,27 +204,6 @@ test("a stream through a small memory evicts what it has passed, and brings in m
   assert.ok(machine.core.statistics.deviceFaults - before < pages);
   assert.ok(device.memory.evicted >= pages - 512);
   for (let page = 0; page < pages; page++) assert.equal(device.window.load(first + page)[7], page % 251);
-});
-
-test("fault-around grows with faults in order, either way, and shrinks with jumps", () => {
-  const around = new FaultAround(512);
-  let page = 0;
-  for (let i = 0; i < 10; i++) {
-    around.at(page, 0, 1 << 20);
-    page = around.first + around.count;
-  }
-  assert.equal(around.size, 512);
-  for (let i = 0; i < 12; i++) around.at((i * 7919 + 3) * 1000, 0, 1 << 30);
-  assert.equal(around.size, 1);
-  page = 100_000;
-  for (let i = 0; i < 10; i++) {
-    around.at(page, 0, 1 << 20);
-    assert.ok(around.first <= page && page < around.first + around.count);
-    page = around.first - 1;
-  }
-  assert.ok(around.size > 100);
-  around.at(5, 4, 6);
-  assert.ok(around.first >= 4 && around.first + around.count <= 6);
 });
 
 test("errors count for an hour", () => {

@@ -6,6 +6,7 @@ import {
   FIRST_DEVICE_FRAME,
   FrameAllocator,
   type FrameNumber,
+  HUGE_PAGES,
   type Migration,
   NO_FRAME,
   PAGE_BYTES,
@@ -13,8 +14,8 @@ import {
   type Space,
 } from "@hms/hmm";
 import { HmsError } from "@hms/topology";
-import type { Backing, Platform } from "./platform.ts";
 import type { DevicePlacer } from "./placer.ts";
+import type { Backing, Platform } from "./platform.ts";
 import { Victims } from "./victims.ts";
 import { type Declared, SpaceView } from "./view.ts";
 
@@ -40,9 +41,9 @@ export class AccelMemory implements DeviceMemoryOps {
   readonly #free: FrameAllocator;
   readonly #victims: Victims;
   readonly #watch: FaultWatch;
-  #evicting = false;
   /** Knows where pages should be that the device touches; null: nobody does. */
   placer: DevicePlacer | null = null;
+  #evicting = false;
   evicted = 0;
 
   constructor(core: Core, platform: Platform, name: string, bytes: number, watch: FaultWatch) {
@@ -93,9 +94,13 @@ export class AccelMemory implements DeviceMemoryOps {
     this.#watch.failedFault();
   }
 
-  /** A frame was put into the device's table. */
-  used(frame: FrameNumber): void {
-    if (this.memory.holds(frame)) this.#victims.use(frame - this.memory.base);
+  /** Frames were put into the device's table. */
+  used(frames: Uint32Array, from: number, count: PageCount): void {
+    const { base, pages } = this.memory;
+    for (let i = from; i < from + count; i++) {
+      const index = (frames[i] ?? 0) - base;
+      if (index >= 0 && index < pages) this.#victims.use(index);
+    }
   }
 
   /** The device's translations of a page of its memory go; the page stays. */
@@ -110,9 +115,9 @@ export class AccelMemory implements DeviceMemoryOps {
     }
   }
 
-  /** A free page; if there is none, others go home first. −1: none can. */
-  #take(): number {
-    const index = this.#free.take();
+  /** Up to `count` free pages that follow each other (`#free.got`); if there is none, others go home first. −1: none can. */
+  #take(count: PageCount): number {
+    const index = this.#free.takeRun(count);
     if (index >= 0 || this.#evicting) return index;
     this.#evicting = true;
     try {
@@ -121,24 +126,49 @@ export class AccelMemory implements DeviceMemoryOps {
     } finally {
       this.#evicting = false;
     }
-    return this.#free.take();
+    return this.#free.takeRun(count);
   }
 
   // What the core asks of the driver.
 
   migrateToDevice(migration: Migration): void {
     this.#dropMoving(migration);
-    for (let i = 0; i < migration.count; i++) {
-      if (!migration.moving(i)) continue;
-      const index = this.#take();
-      if (index < 0) return;
-      let filled = false;
-      try {
-        filled = this.#fill(migration, i, index);
-      } finally {
-        if (filled) migration.setDestination(i, this.memory.base + index);
-        else this.free(index);
+    for (let i = 0; i < migration.count; ) {
+      let run = 0;
+      while (run < HUGE_PAGES && i + run < migration.count && migration.moving(i + run)) run++;
+      if (run === 0) {
+        i++;
+        continue;
       }
+      const index = this.#take(run);
+      if (index < 0) return;
+      run = this.#free.got;
+      this.#fillRun(migration, i, index, run);
+      i += run;
+    }
+  }
+
+  /** As many pages together as lie in the host's memory; the others one by one. */
+  #fillRun(migration: Migration, i: number, index: number, count: PageCount): void {
+    let done = 0;
+    try {
+      while (done < count) {
+        const run = migration.duplicate
+          ? 0
+          : this.#backing.adoptRun(index + done, migration.sources, i + done, count - done);
+        if (run > 0) {
+          migration.setDestination(i + done, this.memory.base + index + done, run);
+          done += run;
+          continue;
+        }
+        if (this.#fill(migration, i + done, index + done))
+          migration.setDestination(i + done, this.memory.base + index + done);
+        else this.free(index + done);
+        done++;
+      }
+    } finally {
+      // After something was thrown.
+      if (done < count) this.freeRun(index + done, count - done);
     }
   }
 
@@ -169,12 +199,17 @@ export class AccelMemory implements DeviceMemoryOps {
   migrateToHost(migration: Migration): void {
     this.#dropMoving(migration);
     migration.takeHostPages({ huge: false });
-    for (let i = 0; i < migration.count; i++) {
-      if (!migration.moving(i)) continue;
+    for (let i = 0; i < migration.count; ) {
       const frame = migration.destination(i);
-      if (frame === NO_FRAME) continue;
-      const index = migration.source(i) - this.memory.base;
-      if (this.#backing.giveHome(index, frame)) migration.adopted(i);
+      if (!migration.moving(i) || frame === NO_FRAME) {
+        i++;
+        continue;
+      }
+      const count = followers(migration, i);
+      const run = this.#backing.giveHomeRun(migration.sources, i, count, frame);
+      if (run > 0) migration.adopted(i, run);
+      else if (this.#backing.giveHome(migration.source(i) - this.memory.base, frame)) migration.adopted(i);
+      i += Math.max(1, run);
     }
   }
 
@@ -184,9 +219,13 @@ export class AccelMemory implements DeviceMemoryOps {
   }
 
   free(index: number): void {
-    this.#victims.free(index);
-    this.#backing.free(index);
-    this.#free.give(index);
+    this.freeRun(index, 1);
+  }
+
+  freeRun(index: number, count: PageCount): void {
+    this.#victims.free(index, count);
+    this.#backing.freeRun(index, count);
+    this.#free.giveRun(index, count);
   }
 
   read(index: number, offset: number, target: Uint8Array): void {
@@ -207,4 +246,18 @@ export class AccelMemory implements DeviceMemoryOps {
     this.views.clear();
     this.#backing[Symbol.dispose]();
   }
+}
+
+/** How many pages from `i` on move to frames that follow each other. */
+function followers(migration: Migration, i: number): PageCount {
+  const { destinations } = migration;
+  const frame = destinations[i] ?? NO_FRAME;
+  let count = 1;
+  while (
+    i + count < migration.count &&
+    migration.moving(i + count) &&
+    destinations[i + count] === frame + count
+  )
+    count++;
+  return count;
 }

@@ -4,12 +4,16 @@ import type { DeviceMemory, Errno, FrameNumber, PageCount, PageIndex, Space } fr
 export interface Backing extends Disposable {
   /** Page `index` takes over the bytes of a frame (NO_FRAME: zeros). False: it cannot be taken now. */
   adopt(index: number, source: FrameNumber): boolean;
+  /** The same for pages from `index` on and frames from `from` on in `sources`: for how many it was done. */
+  adoptRun(index: number, sources: Uint32Array, from: number, count: PageCount): PageCount;
   /** Page `index` gets a copy of the bytes of a frame. */
   copy(index: number, source: FrameNumber): void;
   /** The host's frame takes over the bytes of page `index`. False: they cannot be taken now. */
   giveHome(index: number, frame: FrameNumber): boolean;
-  /** Nobody needs the page any more. */
-  free(index: number): void;
+  /** The same for pages with frames from `from` on in `sources`, and the host's frames from `frame` on: for how many. */
+  giveHomeRun(sources: Uint32Array, from: number, count: PageCount, frame: FrameNumber): PageCount;
+  /** Nobody needs pages that follow each other any more. */
+  freeRun(index: number, count: PageCount): void;
   read(index: number, offset: number, target: Uint8Array): void;
   write(index: number, offset: number, source: Uint8Array): void;
 }

@@ -27,8 +27,8 @@ export class Victims {
     this.#used[index] = 1;
   }
 
-  free(index: number): void {
-    this.#used[index] = 0;
+  free(index: number, count: PageCount = 1): void {
+    this.#used.fill(0, index, index + count);
   }
 
   /** Makes room for about `wanted` pages. Returns how many went home; 0: nothing can (pinned, held, no host memory). */

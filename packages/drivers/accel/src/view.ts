@@ -1,4 +1,5 @@
 import {
+  Around,
   CAUSE,
   DeviceTable,
   EFAULT,
@@ -25,7 +26,6 @@ import {
   VALID,
   WRITABLE,
 } from "@hms/hmm";
-import { FaultAround } from "./around.ts";
 import { EIO } from "./code.ts";
 import { ACCESS_READ, ACCESS_WRITE } from "./layout.ts";
 import type { AccelMemory } from "./memory.ts";
@@ -47,6 +47,8 @@ export type Advice =
 const HOT_FOR = 50_000_000;
 /** How often one touch may find its page gone again before it fails. */
 const ATTEMPTS_MAX = 16;
+/** What the first fault of a window brings in, in pages. */
+const BEGIN: PageCount = 16;
 /** Of the device's memory at most this part is brought in by one fault. */
 const AROUND_PART = 8;
 
@@ -60,7 +62,9 @@ export class ViewWindow {
   readonly first: PageIndex;
   readonly pages: PageCount;
   readonly window: Window;
-  readonly around: FaultAround;
+  readonly around: Around = new Around(BEGIN);
+  /** Pages that one fault brings in at most. */
+  readonly most: PageCount;
   /** Inside of a WebAssembly memory. */
   readonly placed: boolean;
   advice: Advice = "auto";
@@ -75,8 +79,7 @@ export class ViewWindow {
     this.first = first;
     this.pages = pages;
     this.placed = at !== undefined;
-    const largest = Math.max(1, Math.min(HUGE_PAGES, Math.floor(view.memory.memory.pages / AROUND_PART)));
-    this.around = new FaultAround(largest);
+    this.most = Math.max(1, Math.min(HUGE_PAGES, Math.floor(view.memory.memory.pages / AROUND_PART)));
     this.window = view.memory.platform.openWindow({
       space: view.space,
       first,
@@ -178,11 +181,8 @@ export class SpaceView implements MirrorOps {
       this.forget(first, first + inside);
       return errno;
     }
-    for (let i = 0; i < inside; i++) {
-      const frame = frames[from + i] ?? 0;
-      this.table.set(first + i, frame, writable ? MAY_WRITE : MAY_READ);
-      this.memory.used(frame);
-    }
+    this.table.setRun(first, frames, from, inside, writable ? MAY_WRITE : MAY_READ);
+    this.memory.used(frames, from, inside);
     return inside === count ? OK : this.#put(first + inside, frames, from + inside, count - inside, writable);
   }
 
@@ -218,8 +218,12 @@ export class SpaceView implements MirrorOps {
 
   /** Before the bytes of a migration of the device's own are taken: it uses what moves no more. */
   dropMoving(migration: Migration): void {
-    for (let i = 0; i < migration.count; i++)
-      if (migration.moving(i)) this.forget(migration.first + i, migration.first + i + 1);
+    for (let i = 0; i < migration.count; ) {
+      let run = 0;
+      while (i + run < migration.count && migration.moving(i + run)) run++;
+      if (run > 0) this.forget(migration.first + i, migration.first + i + run);
+      i += Math.max(1, run);
+    }
   }
 
   // A device fault.
@@ -247,13 +251,16 @@ export class SpaceView implements MirrorOps {
     const region = this.space.regions.at(page);
     if (region === null || !region.readable || (write && !region.writable)) return EFAULT;
     const from = Math.max(target.first, region.first);
-    target.around.at(page, from, Math.min(target.end, region.end));
+    target.around.at(page, from, Math.min(target.end, region.end), target.most);
     const { first } = target.around;
     const count = this.#missing(page, first, target.around.count);
     const declared = this.#declared(target.region);
     const writes = write || (declared & ACCESS_WRITE) !== 0;
+    const had = this.table.right(page);
     const brought = this.#bring(target, region, page, first, count, writes, declared);
     if (brought !== OK) return brought;
+    // What moved just now is in this window already.
+    if (had === 0 && this.table.right(page) >= (write ? MAY_WRITE : MAY_READ)) return OK;
     return this.#populate(target, page, first, count, write, writes && region.writable);
   }
 

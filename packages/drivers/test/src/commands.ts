@@ -82,9 +82,18 @@ class Kit {
 export class Commands {
   readonly #view: Commanded;
   readonly #kits: Kit[] = [];
+  #migrations = 0;
 
   constructor(view: Commanded) {
     this.#view = view;
+  }
+
+  /**
+   * Whether a migration is under way that was started here. Its invalidations a driver may pass over; those of another
+   * handle of the same device it must obey.
+   */
+  get migrating(): boolean {
+    return this.#migrations > 0;
   }
 
   /**
@@ -126,9 +135,9 @@ export class Commands {
       case "write":
         return this.#write(kit, first, count, buffer ?? NO_BYTES);
       case "migrate-to-device":
-        return this.#migrateToDevice(kit, first, count, buffer);
+        return this.#migration(() => this.#migrateToDevice(kit, first, count, buffer));
       case "migrate-to-system":
-        return this.#migrateToSystem(kit, first, count);
+        return this.#migration(() => this.#migrateToSystem(kit, first, count));
       case "snapshot":
         return this.#snapshot(kit, first, count, buffer);
       case "exclusive":
@@ -215,6 +224,15 @@ export class Commands {
       if (errno !== OK) return errno;
     }
     return OK;
+  }
+
+  #migration(run: () => CommandResult): CommandResult {
+    this.#migrations++;
+    try {
+      return run();
+    } finally {
+      this.#migrations--;
+    }
   }
 
   #migrateToDevice(kit: Kit, first: PageIndex, count: PageCount, buffer: Uint8Array | null): CommandResult {

@@ -75,7 +75,8 @@ export class TestHandle implements MirrorOps, Disposable {
     if (!event.blocking && this.refuseNonBlocking) return false;
     if (this.onInvalidate !== null) this.onInvalidate(event);
     // In a migration of its own the device keeps what does not move; `#dropMoving` takes what does.
-    if (event.reason === "migrate" && event.owner === this.device.device) return true;
+    const own = event.owner === this.device.device && this.#commands.migrating;
+    if (event.reason === "migrate" && own) return true;
     // The kernel's driver also drops the page behind the range (its loop includes the end). So does this one: more
     // is dropped than need be, and the counts of faults agree.
     this.table.clear(event.first, event.reason === "migrate" ? event.end : event.end + 1);

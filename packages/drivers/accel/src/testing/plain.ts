@@ -45,9 +45,18 @@ class PlainBacking implements Backing {
     return true;
   }
 
-  free(index: number): void {
+  adoptRun(): PageCount {
+    // One by one.
+    return 0;
+  }
+
+  giveHomeRun(): PageCount {
+    return 0;
+  }
+
+  freeRun(index: number, count: PageCount): void {
     // What is read after this is a mistake: make it show.
-    this.#page(index).fill(0xdd);
+    for (let k = 0; k < count; k++) this.#page(index + k).fill(0xdd);
   }
 
   read(index: number, offset: number, target: Uint8Array): void {

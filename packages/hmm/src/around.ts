@@ -1,20 +1,28 @@
-import { HUGE_PAGES, type PageCount, type PageIndex } from "@hms/hmm";
+import { HUGE_PAGES, type PageCount, type PageIndex } from "./units.ts";
 
 /** By how much the window of a sequence grows with each fault. */
 const GROWTH = 4;
-/** Sequences that one region's faults are sorted into at the same time. */
+/** Sequences that faults are sorted into at the same time. */
 const STREAMS = 32;
 /** Faults by which a sequence that went on counts as younger than one that has only begun. */
 const WENT_ON = 64;
+/** The most that a sequence begins with, in pages: what a touch by chance brings in vain is bounded by it. */
+const BEGIN_MAX: PageCount = 128;
+/** So many pages, and no more than its last window had, may be left out where a sequence goes on. */
+const SKIPPED_MAX: PageCount = 16;
 
 /**
- * How many pages one fault brings in: a guess from the faults before. A fault just beyond what the last one of a
- * sequence brought makes the next window four times as large, up to 2 MiB; a fault elsewhere begins a sequence with one
- * page. Windows of 2 MiB end on multiples of it, so that they are whole huge pages.
+ * How many pages one fault brings in, of a CPU or a device: a guess from the faults before. A fault just beyond what
+ * the last one of a sequence brought makes the next window four times as large, up to 2 MiB; a fault elsewhere begins a
+ * sequence. Windows of 2 MiB end on multiples of it, so that they are whole huge pages.
+ *
+ * What a sequence begins with is learnt from the ones before: twice as many pages when the last one that began went
+ * on, half as many when it did not. So touches here and there bring one page each, and one block after another, with
+ * something left out in between, comes with one or two faults for each.
  *
  * @example
  * ```ts
- * import { Around } from "@hms/host-linux";
+ * import { Around } from "@hms/hmm";
  * const around = new Around();
  * const windows: string[] = [];
  * for (let page = 1000; page < 1064; page = around.first + around.count) {
@@ -28,15 +36,24 @@ export class Around {
   readonly #low = new Float64Array(STREAMS).fill(-1);
   readonly #high = new Float64Array(STREAMS).fill(-1);
   readonly #size = new Uint16Array(STREAMS);
+  /** With how many pages a sequence began; 0 once it went on. */
+  readonly #began = new Uint16Array(STREAMS);
   /** When a sequence was last met, in faults. */
   readonly #met = new Float64Array(STREAMS);
   #faults = 0;
   #stream = 0;
+  /** With how many pages the next sequence begins. */
+  #begin: PageCount;
   /** Windows of so many pages, aligned to it, whatever the accesses are; 0: by the accesses. */
   fixed: PageCount = 0;
   /** The window that `at` found. */
   first: PageIndex = 0;
   count: PageCount = 1;
+
+  /** `begin`: how many pages the first sequence begins with. */
+  constructor(begin: PageCount = 1) {
+    this.#begin = Math.max(1, Math.min(begin, BEGIN_MAX));
+  }
 
   /** The window of a fault at `page`, within `begin` to `end` and of `most` pages. */
   at(page: PageIndex, begin: PageIndex, end: PageIndex, most: PageCount): void {
@@ -48,7 +65,8 @@ export class Around {
     let oldest = 0;
     for (let stream = 0; stream < STREAMS; stream++) {
       if ((this.#met[stream] ?? 0) < (this.#met[oldest] ?? 0)) oldest = stream;
-      if (page === this.#high[stream]) {
+      const high = this.#high[stream] ?? -1;
+      if (page >= high && page < high + Math.min(SKIPPED_MAX, this.#size[stream] ?? 0)) {
         this.#forward(stream, page, end, most);
         return;
       }
@@ -57,7 +75,10 @@ export class Around {
         return;
       }
     }
-    this.#keep(oldest, page, 1, 1);
+    const size = Math.max(1, Math.min(this.#begin, most));
+    this.#begin = Math.max(1, size >> 1);
+    this.#began[oldest] = size;
+    this.#keep(oldest, page, Math.min(size, end - page), size);
   }
 
   #forward(stream: number, page: PageIndex, end: PageIndex, most: PageCount): void {
@@ -75,8 +96,15 @@ export class Around {
     this.#keep(stream, start, page + 1 - start, size);
   }
 
+  /** Of a sequence that goes on; the first time it says how others may begin. */
   #grown(stream: number, most: PageCount): PageCount {
-    return Math.max(1, Math.min(most, HUGE_PAGES, (this.#size[stream] ?? 1) * GROWTH));
+    const size = this.#size[stream] ?? 1;
+    const began = this.#began[stream] ?? 0;
+    this.#began[stream] = 0;
+    if (began > 0) this.#begin = Math.min(BEGIN_MAX, Math.max(this.#begin, 2 * began));
+    // One that began with more than a page is not known to need more than that again.
+    const growth = began > 1 ? 1 : GROWTH;
+    return Math.max(1, Math.min(most, HUGE_PAGES, size * growth));
   }
 
   /** Less could be brought in than the window has: it ends here, and the next fault of the sequence is there. */
@@ -94,7 +122,7 @@ export class Around {
     this.#low[stream] = first;
     this.#high[stream] = first + count;
     this.#size[stream] = size;
-    this.#met[stream] = ++this.#faults + (size > 1 ? WENT_ON : 0);
+    this.#met[stream] = ++this.#faults + (this.#began[stream] === 0 ? WENT_ON : 0);
     this.#stream = stream;
     this.first = first;
     this.count = count;
