@@ -155,6 +155,20 @@ test("the command says the same, as text and as JSON, and the list has the proce
   assert.ok(Math.abs((listed?.bytes ?? 0) - memory.bytes) < 2 * MIB);
 });
 
+test("the command line that it prints mends it", async () => {
+  const [command, ...args] = memory.misplaced?.mend?.split(" ") ?? [];
+  assert.equal(command, "hms");
+  const done = spawnSync(process.execPath, [HMS, ...args], { encoding: "utf8" });
+  assert.equal(done.status, 0, done.stderr);
+  const mended = await memoryOf(memory.pid);
+  const before = memory.misplaced?.bytes ?? 0;
+  assert.ok(
+    (mended.misplaced?.bytes ?? before) < before / 4,
+    `${mended.misplaced?.bytes} of ${before} are left`,
+  );
+  assert.ok(Math.abs(mended.bytes - memory.bytes) < 8 * MIB);
+});
+
 test("a process that ends while it is read is told of in one sentence, and is left out of the list", async () => {
   const ended = start(home, [{ name: "short", mib: 1, mode: MPOL_BIND, nodes: [home] }]);
   if (ended.stdout === null) throw new Error("no output of the child");
