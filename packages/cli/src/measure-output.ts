@@ -70,6 +70,7 @@ export async function measureText(
 }
 
 function tablesOf(pairs: readonly MeasuredPair[]): Table[] {
+  if (pairs.length === 0) return [];
   const several = pairs.some(({ rates }) => rates.length > 1);
   const who = several ? "all CPUs of the row (one of them)" : "one CPU";
   const small = pairs.some(({ chases }) => chases.length > 1);
