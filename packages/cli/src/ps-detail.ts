@@ -163,7 +163,7 @@ function misplacedLines(memory: ProcessMemory, words: Words): string[] {
     lines.push(...fact("", "it may run elsewhere next: bind its CPUs too, or this is worth little", words));
   if (misplaced.sharedBytes > 0)
     lines.push(
-      ...fact("", `${words.size(misplaced.sharedBytes)} more lies there that other processes share`, words),
+      ...fact("", `${words.size(misplaced.sharedBytes)} more lies there that other processes share: --shared moves that too`, words),
     );
   if (misplaced.mend !== null) lines.push(...fact("", misplaced.mend, words, words.paint.bold));
   return lines;
