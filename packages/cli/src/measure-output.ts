@@ -38,7 +38,9 @@ export async function measureText(
   const { pairs, settings } = measured;
   const lines = [
     ...wrap(
-      `this machine, measured: medians of ${settings.runs} runs, ± half of what lies between them`,
+      settings.runs === 1
+        ? "this machine, measured: one run"
+        : `this machine, measured: medians of ${settings.runs} runs, ± half of what lies between them`,
       console.width,
     ),
   ];

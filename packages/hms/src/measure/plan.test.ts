@@ -149,7 +149,7 @@ describe("what is measured", () => {
     assert.equal(sizes.eachBytes, 16 * MIB);
     assert.match(
       sizes.notes.join(" "),
-      /Only 32 MiB of it could be gone through, where the caches hold 32 MiB/,
+      /One CPU went through 32 MiB, where the caches hold 32 MiB.* 2 CPUs went through 32 MiB/,
     );
     const many = sizesFor({ ...initiator, cpus: Array.from({ length: 100 }, (_, i) => i) }, target);
     assert.equal(many.threads, 16);

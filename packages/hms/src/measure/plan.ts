@@ -32,8 +32,9 @@ export interface PlannedInitiator {
   /** Bytes that one CPU goes through when it is alone, and each of them when all work. */
   readonly oneBytes: number;
   readonly eachBytes: number;
-  /** What their last-level caches hold together. */
+  /** What their last-level caches hold together, and what those of one CPU hold. */
   readonly cacheBytes: number;
+  readonly ownCacheBytes: number;
 }
 
 export interface PlannedTarget {
@@ -101,9 +102,9 @@ function initiatorsOf(
       continue;
     }
     const cacheBytes = cachesOf(machine, IndexSet.of(cpus));
-    const seen = cachesOf(machine, IndexSet.of(cpus.slice(0, 1)));
+    const ownCacheBytes = cachesOf(machine, IndexSet.of(cpus.slice(0, 1)));
     const times = quick ? CACHE_TIMES_QUICK : CACHE_TIMES;
-    const oneBytes = size ?? Math.min(ONE_MAX, Math.max(ONE_MIN, times * seen));
+    const oneBytes = size ?? Math.min(ONE_MAX, Math.max(ONE_MIN, times * ownCacheBytes));
     const eachBytes = Math.max(size ?? EACH_MIN, (times * cacheBytes) / cpus.length);
     found.push({
       id,
@@ -111,6 +112,7 @@ function initiatorsOf(
       oneBytes: stepped(oneBytes),
       eachBytes: stepped(Math.min(ONE_MAX, size ?? eachBytes)),
       cacheBytes,
+      ownCacheBytes,
     });
   }
   return found;
@@ -188,17 +190,19 @@ export interface Sizes {
 }
 
 /** Sizes for a pair, cut down to the room that the target has. */
-export function sizesFor({ cpus, cacheBytes, ...wanted }: PlannedInitiator, target: PlannedTarget): Sizes {
+export function sizesFor({ cpus, ...wanted }: PlannedInitiator, target: PlannedTarget): Sizes {
   const threads = Math.min(cpus.length, Math.floor(target.room / AREA_STEP));
   const oneBytes = Math.min(wanted.oneBytes, floored(target.room));
   const eachBytes = Math.min(wanted.eachBytes, floored(target.room / threads));
   const notes = [...target.notes];
-  const least = Math.min(oneBytes, eachBytes * threads);
-  const cut = oneBytes < wanted.oneBytes || eachBytes * threads < wanted.eachBytes * cpus.length;
-  if (cut && least < CACHE_TIMES_QUICK * cacheBytes)
+  const cached = (who: string, bytes: number, cacheBytes: number): void => {
+    if (bytes >= CACHE_TIMES_QUICK * cacheBytes) return;
     notes.push(
-      `Only ${formatSize(least)} of it could be gone through, where the caches hold ${formatSize(cacheBytes)}: a part of the values is theirs.`,
+      `${who} went through ${formatSize(bytes)}, where the caches hold ${formatSize(cacheBytes)}: a part of the values is theirs.`,
     );
+  };
+  cached("One CPU", oneBytes, wanted.ownCacheBytes);
+  if (threads > 1) cached(`${threads} CPUs`, eachBytes * threads, wanted.cacheBytes);
   if (threads < cpus.length)
     notes.push(`There was room for ${threads} of ${cpus.length} CPUs to go through at the same time.`);
   return { oneBytes, eachBytes, threads, notes };
