@@ -1,3 +1,4 @@
+import { readLimits } from "@hms/host-linux/numa";
 import {
   expectSame,
   MappingReader,
@@ -10,7 +11,7 @@ import {
   threadPlaces,
 } from "@hms/host-linux/proc";
 import { type By, discoverLive, HmsError, type Machine } from "@hms/topology";
-import { misplacedOf, targetOfNode } from "./misplaced.ts";
+import { type Held, misplacedOf, targetOfNode } from "./misplaced.ts";
 import type { MemoryRegion, PlaceMemory, ProcessMemory, Runs } from "./process-memory.ts";
 import { RegionCollector, type RegionDraft } from "./regions.ts";
 import { runsOf } from "./runs.ts";
@@ -60,15 +61,31 @@ export async function memoryOf(pid: number, options: MemoryOptions = {}): Promis
   expectWhole("process's number", pid);
   const { proc = PROC } = options;
   const found = openProcess(pid, proc);
-  return await readMemory(found, { ...options, machine: options.machine ?? discoverLive(), proc });
+  const machine = options.machine ?? discoverLive();
+  return await readMemory(found, { ...options, machine, proc, room: roomOn(machine) });
+}
+
+/** The room of the nodes at this moment, as `hms move` counts it: what is free and what the kernel gives up, above what it keeps. */
+export function roomOn(machine: Machine): Held["room"] {
+  if (machine.input.kind !== "live") return () => null;
+  const { nodes } = readLimits();
+  return (node) => {
+    const memory = nodes.get(node);
+    if (memory === undefined) return 0;
+    return Math.max(0, memory.freeBytes + memory.cacheBytes - memory.reserveBytes);
+  };
+}
+
+/** What is asked, with all that it takes to answer. */
+export interface Reading extends MemoryOptions {
+  readonly machine: Machine;
+  readonly proc: string;
+  readonly room: Held["room"];
 }
 
 /** As `memoryOf`, of a process that was found. */
-export async function readMemory(
-  found: ProcessIdentity,
-  options: MemoryOptions & { readonly machine: Machine; readonly proc: string },
-): Promise<ProcessMemory> {
-  const { machine, proc, by = "bandwidth" } = options;
+export async function readMemory(found: ProcessIdentity, options: Reading): Promise<ProcessMemory> {
+  const { machine, proc, room, by = "bandwidth" } = options;
   const action = `Read the memory of process ${found.pid} (${found.name})`;
   if (found.resident === null)
     throw new HmsError(
@@ -82,7 +99,7 @@ export async function readMemory(
     const whole = rollup(proc, found.pid);
     const read = await readMappings(found, options, whole);
     expectSame(found, action, proc);
-    return describe(found, read, { machine, by, runs, whole });
+    return describe(found, read, { machine, by, room, runs, whole });
   } catch (error) {
     throw processError(error, { pid: found.pid, action, proc });
   }
@@ -138,6 +155,7 @@ async function readMappings(
 
 interface Surroundings {
   readonly machine: Machine;
+  readonly room: Held["room"];
   readonly by: By;
   readonly runs: Runs;
   readonly whole: Whole | null;
@@ -146,7 +164,7 @@ interface Surroundings {
 function describe(
   found: ProcessIdentity,
   { tally, regions, leftOut }: Read,
-  { machine, by, runs, whole }: Surroundings,
+  { machine, by, room, runs, whole }: Surroundings,
 ): ProcessMemory {
   const places = placesOf(machine, tally);
   const policies = tally.policies();
@@ -162,6 +180,7 @@ function describe(
         sharedBytes,
       })),
       allows: (node) => allowed?.has(node) !== false,
+      room,
       policies: policies.map(({ policy }) => policy),
     },
     by,

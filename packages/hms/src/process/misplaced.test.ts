@@ -27,10 +27,11 @@ interface Given {
   readonly shared?: Readonly<Record<number, number>>;
   readonly allowed?: readonly number[];
   readonly policies?: readonly string[];
+  readonly room?: (node: number) => number | null;
 }
 
 function misplaced(machine: Machine, given: Given, by: "bandwidth" | "latency" = "bandwidth"): Misplaced {
-  const { on = ["node0"], nodes, shared = {}, allowed, policies = [] } = given;
+  const { on = ["node0"], nodes, shared = {}, allowed, policies = [], room = () => null } = given;
   const held: Held = {
     pid: 42,
     runs: runsOn(machine, on),
@@ -39,6 +40,7 @@ function misplaced(machine: Machine, given: Given, by: "bandwidth" | "latency" =
     ),
     allows: (node) => allowed?.includes(node) !== false,
     policies,
+    room,
   };
   const found = misplacedOf(machine, held, by);
   assert.ok(found !== null);
@@ -105,6 +107,13 @@ describe("what is misplaced", () => {
     assert.equal(misplaced(unlike, { nodes: { 0: GIB } }).bytes, GIB);
   });
 
+  test("only as much as there is room for at this moment", () => {
+    const room = (node: number): number => (node === 1 ? GIB : 0);
+    const found = misplaced(sockets, { on: ["node1"], nodes: { 0: 4 * GIB, 1: 2 * GIB }, room });
+    assert.deepEqual(found.from, [{ target: "node0", bytes: GIB }]);
+    assert.equal(misplaced(sockets, { on: ["node1"], nodes: { 0: 4 * GIB }, room: () => 0 }).bytes, 0);
+  });
+
   test("a few pages are told of, and no command line for them", () => {
     const found = misplaced(sockets, { on: ["node1"], nodes: { 0: MEND_BYTES_MIN - 4096 } });
     assert.deepEqual([found.bytes, found.mend], [MEND_BYTES_MIN - 4096, null]);
@@ -113,7 +122,11 @@ describe("what is misplaced", () => {
   test("it is not known for what runs nowhere that is known", () => {
     const runs: Runs = { on: [], allowed: [], bound: false };
     assert.equal(
-      misplacedOf(sockets, { pid: 1, runs, nodes: [], allows: () => true, policies: [] }, "bandwidth"),
+      misplacedOf(
+        sockets,
+        { pid: 1, runs, nodes: [], allows: () => true, room: () => null, policies: [] },
+        "bandwidth",
+      ),
       null,
     );
   });

@@ -22,6 +22,8 @@ export interface Held {
   readonly nodes: readonly NodeBytes[];
   /** Whether the process may have memory on a node. */
   readonly allows: (node: number) => boolean;
+  /** Bytes that a node has room for; null: as the machine says. */
+  readonly room: (node: number) => number | null;
   /** Policies other than the default that its mappings have. */
   readonly policies: readonly string[];
 }
@@ -60,10 +62,11 @@ export function misplacedOf(machine: Machine, held: Held, by: By): Misplaced | n
   };
   for (const level of levels) {
     const have = own(level);
-    const free = level.choices.reduce((sum, choice) => sum + roomOf(choice), 0);
+    const free = level.choices.reduce((sum, choice) => sum + roomOf(choice, held), 0);
     const fits = Math.min(left, have + free);
     left -= fits;
-    if (fits > have) to.push(...level.choices.filter((one) => roomOf(one) > 0).map((one) => one.target.id));
+    if (fits > have)
+      to.push(...level.choices.filter((one) => roomOf(one, held) > 0).map((one) => one.target.id));
     else
       take(
         level.choices.map(({ target }) => [target.id, target.numaNode ?? -1] as const),
@@ -98,9 +101,9 @@ function mendLine(pid: number, on: readonly Initiator[], by: By): string {
   return `hms move ${pid} --for ${on.map(({ id }) => id).join(",")}${prefer}`;
 }
 
-/** Bytes that there is room for: of a machine that only exists on paper, all that it has. */
-function roomOf({ free, target }: Choice): number {
-  return free ?? target.size ?? 0;
+/** Bytes that there is room for; of a machine that only exists on paper, all that it has. */
+function roomOf({ free, target }: Choice, { room }: Held): number {
+  return (target.numaNode === null ? null : room(target.numaNode)) ?? free ?? target.size ?? 0;
 }
 
 interface Ranks {

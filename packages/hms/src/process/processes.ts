@@ -1,6 +1,6 @@
 import { openProcess, PROC, type ProcessIdentity, processNumbers, threadPlaces } from "@hms/host-linux/proc";
 import { discoverLive, HmsError } from "@hms/topology";
-import { type MemoryOptions, outsideOf, readMemory } from "./memory-of.ts";
+import { type MemoryOptions, outsideOf, readMemory, roomOn } from "./memory-of.ts";
 import type { ProcessMemory } from "./process-memory.ts";
 import { runsOf } from "./runs.ts";
 
@@ -24,11 +24,12 @@ export interface ProcessesOptions extends Omit<MemoryOptions, "regions"> {
  */
 export async function* processes(options: ProcessesOptions = {}): AsyncGenerator<ProcessMemory, void, void> {
   const { proc = PROC, machine = discoverLive(), user = ownUser(), ...rest } = options;
+  const room = roomOn(machine);
   for (const pid of processNumbers(proc)) {
     const found = openOrNull(pid, proc);
     if (found === null || found.resident === null || (user !== "all" && found.user !== user)) continue;
     try {
-      yield await readMemory(found, { ...rest, machine, proc });
+      yield await readMemory(found, { ...rest, machine, proc, room });
     } catch (error) {
       if (!HmsError.is(error)) throw error;
       if (error.code === "PROCESS_DENIED")
