@@ -1,6 +1,5 @@
 // What programs hand over is checked before anything is done with it: types are gone when a program runs.
 import { HmsError, nearest } from "@hms/topology";
-import { Shared, Slice } from "./region.ts";
 
 /** What the value of an option has to be: a type, `any` for what is checked elsewhere, or one of some words. */
 type Check = "string" | "number" | "boolean" | "function" | "object" | "array" | "any" | readonly string[];
@@ -70,24 +69,4 @@ export function kindOf(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 64));
   const { name } = (value as { readonly constructor?: { readonly name?: unknown } }).constructor ?? {};
   return typeof value === "object" && typeof name === "string" && name !== "" ? name : typeof value;
-}
-
-/** Throws BAD_REGION (EINVAL) for what is no region nor a part of one. */
-export function expectSlice(action: string, of: unknown): void {
-  if (of instanceof Slice) return;
-  throw badRegion(action, "a region or a slice of one, as alloc, file and slice give them", of);
-}
-
-/** The same for what has to be all of a region. */
-export function expectRegion(action: string, of: unknown): void {
-  if (of instanceof Shared) return;
-  throw badRegion(action, "a whole region, as alloc and file give it", of);
-}
-
-function badRegion(action: string, expected: string, given: unknown): HmsError {
-  return new HmsError(
-    "BAD_REGION",
-    "EINVAL",
-    `${action} failed: expected is ${expected}, not ${kindOf(given)}.`,
-  );
 }

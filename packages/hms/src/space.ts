@@ -5,10 +5,11 @@ import type { PlacementReport, PlacementRequest } from "@hms/policy";
 import { HmsError } from "@hms/topology";
 import type { Answered, CoreRegistry, Handle, Input } from "@hms/uabi";
 import { type ArrayType, elementName } from "./arrays.ts";
+import { expectRegion, expectSlice } from "./expect-region.ts";
 import type { Explanation, Kept, MoveReport, Residency } from "./explain.ts";
 import { explanationsOf, residencyOf } from "./explain.ts";
 import { closed, type Link } from "./link.ts";
-import { expectOptions, expectRegion, expectSlice, expectWord, type Known, kindOf } from "./options.ts";
+import { expectOptions, expectWord, type Known, kindOf } from "./options.ts";
 import {
   asShorthand,
   type Bind,
