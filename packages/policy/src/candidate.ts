@@ -1,4 +1,4 @@
-import { type Choice, formatSize, type Target } from "@hms/topology";
+import type { Choice, Target } from "@hms/topology";
 import type { DecidedTarget } from "./decision.ts";
 import type { ByteCount } from "./units.ts";
 
@@ -35,7 +35,7 @@ export class Candidate implements DecidedTarget {
     if (typeof from !== "number") return from.why;
     const { kind } = this.target.kind;
     const place = from < 0 ? "system memory that is not listed" : `number ${from + 1} of the list`;
-    return `${place}, ${kind}, ${this.room === null ? "room unknown" : `room for ${formatSize(this.room)}`}`;
+    return `${place}, ${kind}`;
   }
 
   toJSON(): object {
