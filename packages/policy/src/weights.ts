@@ -8,7 +8,7 @@ const ERROR_MAX = 0.05;
 
 /**
  * Small whole numbers in the proportion of bandwidths: the smallest whose worst error is at most 5 %, else the best up
- * to `DERIVED_WEIGHT_MAX`. What is slower than a 32nd of the fastest still gets 1.
+ * to `DERIVED_WEIGHT_MAX`. What is slower than a 32nd of the fastest gets 1 against 32.
  *
  * @param bandwidths bytes/s, each greater than 0
  */
@@ -16,9 +16,7 @@ export function weightsFor(bandwidths: readonly number[]): number[] {
   const most = Math.max(...bandwidths);
   let best = 1;
   let bestError = Number.POSITIVE_INFINITY;
-  // What is too slow for any weight gets 1, and that of the fastest must be the largest then.
-  const slow = bandwidths.some((bandwidth) => (bandwidth / most) * DERIVED_WEIGHT_MAX < 1);
-  for (let scale = slow ? DERIVED_WEIGHT_MAX : 1; scale <= DERIVED_WEIGHT_MAX; scale++) {
+  for (let scale = 1; scale <= DERIVED_WEIGHT_MAX; scale++) {
     let error = 0;
     for (const bandwidth of bandwidths) {
       const exact = (bandwidth / most) * scale;
