@@ -1,5 +1,4 @@
 import { HmsError, type Machine, matrix, type Target } from "@hms/topology";
-import { WEIGHT_MAX } from "./request.ts";
 
 /** The largest weight that is derived: small ones keep the turns short, and bandwidths are not known better. */
 export const DERIVED_WEIGHT_MAX = 32;
@@ -29,9 +28,7 @@ export function weightsFor(bandwidths: readonly number[]): number[] {
     }
     if (bestError <= ERROR_MAX) break;
   }
-  return bandwidths.map((bandwidth) =>
-    Math.min(WEIGHT_MAX, Math.max(1, Math.round((bandwidth / most) * best))),
-  );
+  return bandwidths.map((bandwidth) => Math.max(1, Math.round((bandwidth / most) * best)));
 }
 
 const ownBandwidths = new WeakMap<Machine, Map<number, number | null>>();
