@@ -12,7 +12,7 @@ export const LACKS: Readonly<Record<HostName, ReadonlyMap<string, string>>> = {
     ["fork", "a Node process cannot fork: the child would have one of its threads and not all of its memory"],
     ["hugetlb", "userfaultfd cannot take a hugetlb page away from the program"],
     ["mixedmap", "a mapping of a device's own file needs a driver in the kernel"],
-    ["dax", "pages of a DAX file are the storage: there is nothing for userfaultfd to bring"],
+    ["dax", "needs a file system on persistent memory; and userfaultfd does not serve mappings of its files"],
     ["turns", "the core's operations are done in one piece: nobody gets in between often enough"],
   ]),
   kernel: new Map([
