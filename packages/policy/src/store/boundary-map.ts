@@ -11,6 +11,8 @@ const LEAF_FILLED = LEAF - 8;
 export const VALUES: number = 1 << 16;
 /** Leaves that there is room for at first. */
 const FIRST_LEAVES = 4;
+/** Leaves whose memory is kept when one would do. */
+const KEPT_LEAVES = 64;
 
 /**
  * A function of the pages that is constant over ranges: where each begins (a boundary) and its value from there on.
@@ -106,6 +108,21 @@ export class BoundaryMap {
     this.#remove(first, end);
     if (before !== value) this.#insert(first, value);
     if (after !== value) this.#insert(end, after);
+    if (this.#leafCount === 1 && this.#counts.length > KEPT_LEAVES) this.#shrink();
+  }
+
+  /** Gives the memory of many ranges back when one leaf holds those that are left. */
+  #shrink(): void {
+    const base = (this.#leaves[0] as number) << LEAF_SHIFT;
+    const entries = new Float64Array(LEAF * FIRST_LEAVES);
+    entries.set(this.#entries.subarray(base, base + LEAF));
+    this.#entries = entries;
+    this.#counts = new Uint16Array(FIRST_LEAVES);
+    this.#counts[0] = this.#size;
+    this.#firsts = this.#firsts.slice(0, FIRST_LEAVES);
+    this.#leaves = new Uint32Array(FIRST_LEAVES);
+    this.#spare = [];
+    this.#used = 1;
   }
 
   /** A copy of its own. */

@@ -128,8 +128,12 @@ test("many ranges: split, replaced, taken away in the middle, in any order", () 
   store.set({ first: 0, count: PAGE_LIMIT }, "b");
   assert.equal(store.size, 1);
   assert.deepEqual([...store.ranges()], [{ first: 0, count: PAGE_LIMIT, policy: "b" }]);
+  // Few ranges take little again, and work as before.
+  assert.ok(store.bytes < 100_000, `${store.bytes} bytes for one range`);
   store.delete({ first: 0, count: PAGE_LIMIT });
   assert.equal(store.size, 0);
+  store.set({ first: 7, count: 2 }, "c");
+  assert.deepEqual([...store.ranges()], [{ first: 7, count: 2, policy: "c" }]);
 });
 
 test("ranges that come and go take no more memory than those that are there", () => {
