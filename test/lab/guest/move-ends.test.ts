@@ -23,13 +23,13 @@ function placedOn(report: PlacementReport, target: string): number {
 }
 
 test("a process that ends half way: an error with what was done until then", async () => {
-  await using subject = await Subject.start(48);
+  await using subject = await Subject.start(16);
   const batches: number[] = [];
   const moving = moveProcess(
     subject.pid,
     { targets: [SLOW] },
     {
-      bytesPerSecond: 20 * MIB,
+      bytesPerSecond: 8 * MIB,
       onProgress: ({ movedPages }) => {
         if (batches.push(movedPages) === 3) subject.child.kill("SIGKILL");
       },
@@ -44,7 +44,7 @@ test("a process that ends half way: an error with what was done until then", asy
 });
 
 test("Ctrl-C: the moving ends, the report is true and the program goes on", async () => {
-  await using subject = await Subject.start(64);
+  await using subject = await Subject.start(16);
   await moveProcess(subject.pid, { targets: ["node0"] }, OWN);
   const args = [
     "move",
@@ -54,7 +54,7 @@ test("Ctrl-C: the moving ends, the report is true and the program goes on", asyn
     "--regions",
     "(anonymous)",
     "--rate",
-    "4MiB",
+    "2MiB",
     "--json",
   ];
   const child = spawn(process.execPath, [HMS, ...args], { stdio: ["ignore", "pipe", "inherit"] });
@@ -75,7 +75,7 @@ test("Ctrl-C: the moving ends, the report is true and the program goes on", asyn
 });
 
 test("the rate is kept", async () => {
-  await using subject = await Subject.start(24);
+  await using subject = await Subject.start(12);
   await moveProcess(subject.pid, { targets: ["node0"] }, OWN);
   const { seconds, movedPages } = await moveProcess(
     subject.pid,

@@ -32,7 +32,7 @@ function lineOf(address: number): string {
 }
 
 test("all that is a program's own moves, and a dry run says so before", async () => {
-  await using subject = await Subject.start(32);
+  await using subject = await Subject.start(12);
   const before = subject.pages();
   const dry = await moveProcess(subject.pid, { targets: [SLOW] }, { dryRun: true });
   assert.deepEqual(subject.pages(), before, "a dry run moves nothing");
@@ -43,7 +43,7 @@ test("all that is a program's own moves, and a dry run says so before", async ()
     { onProgress: ({ donePages }) => seen.push(donePages) },
   );
   assert.deepEqual([share(subject.pages(), SLOW), interrupted], [1, false]);
-  assert.ok(movedPages >= (32 * MIB) / PAGE && placedOn(report, SLOW) === movedPages);
+  assert.ok(movedPages >= (12 * MIB) / PAGE && placedOn(report, SLOW) === movedPages);
   assert.ok(Math.abs(dry.movedPages - movedPages) < 64, `${dry.movedPages} ${movedPages}`);
   assert.ok(seen.length > 0 && seen.every((done, i) => i === 0 || done >= (seen[i - 1] ?? 0)));
   const shared = report.refused.find(({ errno }) => errno === "EACCES");
@@ -57,7 +57,7 @@ test("all that is a program's own moves, and a dry run says so before", async ()
 });
 
 test("only what is asked for: from, regions, and the modes by turns", async () => {
-  await using subject = await Subject.start(24);
+  await using subject = await Subject.start(12);
   await moveProcess(subject.pid, { targets: ["node0"] }, OWN);
   const heap = await moveProcess(subject.pid, { targets: [FAST] }, { regions: "[hea?]" });
   assert.ok(heap.report.pages > 0 && heap.report.satisfied);

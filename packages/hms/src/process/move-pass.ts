@@ -1,4 +1,5 @@
 // One pass over the pages of a process: each batch is given its places, moved or only looked at, and counted.
+import { constants } from "node:os";
 import { freeOfNode, type ProcessPages, readLimits, STAY } from "@hms/host-linux/numa";
 import type { Decision } from "@hms/policy";
 import { formatSize, type IndexSet } from "@hms/topology";
@@ -6,10 +7,7 @@ import { type AssignablePages, Assigner, type Full } from "./assign.ts";
 import { CLOSED, type CountablePages, MoveTally, NO_REASON, NO_ROOM, NOT_REACHED } from "./move-tally.ts";
 
 const PAGE_BYTES = 4096;
-const EINVAL = 22;
-const ENODEV = 19;
-const EACCES = 13;
-const ENOMEM = 12;
+const { EACCES, EINVAL, ENODEV, ENOMEM, ESRCH } = constants.errno;
 
 /** What a pass does with the pages of a process. */
 export type PassPages = AssignablePages &
@@ -192,5 +190,5 @@ function kernelRoom(): (node: number) => number {
 
 /** Whether an errno of a pass means that the process has ended. */
 export function meansEnded(errno: number): boolean {
-  return errno === EINVAL || errno === 3;
+  return errno === EINVAL || errno === ESRCH;
 }

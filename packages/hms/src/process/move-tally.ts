@@ -1,4 +1,5 @@
 // What became of the pages of a process, gathered page by page without making anything, and told at the end.
+import { constants } from "node:os";
 import { GONE, HELD, MOVED, type ProcessPages } from "@hms/host-linux/numa";
 import { type Decision, type PlacementReport, type RefusedBy, ReportBuilder } from "@hms/policy";
 import type { ErrnoName, Machine } from "@hms/topology";
@@ -17,13 +18,15 @@ const HINDRANCES = 8;
 const REASONS = 256;
 const NODES = 1024;
 
+const { EACCES, EBUSY, EFAULT, ENOENT, ENOMEM } = constants.errno;
+
 interface Reason {
   readonly by: RefusedBy;
   readonly errno: ErrnoName | null;
   readonly why: string;
 }
 
-/** By number, for what the kernel says of single pages: EAGAIN, ENOMEM, EACCES, EBUSY. */
+/** By number, for what the kernel says of single pages. */
 const OF_PAGES: ReadonlyMap<number, Reason> = new Map<number, Reason>([
   [
     HELD,
@@ -34,7 +37,7 @@ const OF_PAGES: ReadonlyMap<number, Reason> = new Map<number, Reason>([
     },
   ],
   [
-    16,
+    EBUSY,
     {
       by: "kernel",
       errno: "EBUSY",
@@ -42,13 +45,13 @@ const OF_PAGES: ReadonlyMap<number, Reason> = new Map<number, Reason>([
     },
   ],
   [
-    13,
+    EACCES,
     { by: "kernel", errno: "EACCES", why: "other processes map them too; --shared moves such pages as well" },
   ],
-  [12, { by: "capacity", errno: "ENOMEM", why: "the kernel found no free page there" }],
-  [14, { by: "kernel", errno: "EFAULT", why: "they are in a mapping whose pages do not move" }],
+  [ENOMEM, { by: "capacity", errno: "ENOMEM", why: "the kernel found no free page there" }],
+  [EFAULT, { by: "kernel", errno: "EFAULT", why: "they are in a mapping whose pages do not move" }],
   [
-    2,
+    ENOENT,
     {
       by: "kernel",
       errno: "ENOENT",

@@ -1,5 +1,6 @@
 // Moving a running process's pages: in batches, by the kernel's per-page status, with a bound on the rate.
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import {
   BATCH_BYTES,
@@ -201,7 +202,7 @@ function attempt({ found, action }: Work, next: () => number): number {
     return next();
   } catch (error) {
     const told = processError(error, { pid: found.pid, action });
-    if (HmsError.is(told) && told.code === "PROCESS_GONE") return -3;
+    if (HmsError.is(told) && told.code === "PROCESS_GONE") return -constants.errno.ESRCH;
     throw told;
   }
 }
