@@ -12,10 +12,12 @@ import { IndexSet } from "../model/index-set.ts";
 import type { Link, Machine } from "../model/machine.ts";
 import { arbitraryOf } from "../testing/arbitrary-machine.ts";
 import { accessFiles, captureFrom, cpuFiles, type Files, factsOf, nodeFiles } from "../testing/captures.ts";
+import { mutate, randomOf } from "../testing/mutate.ts";
 import { MemoryTree } from "../tree/memory.ts";
 import { parseMeasurements, readMeasurements, writeMeasurements } from "./document.ts";
 import { hostOf, hostOfThisMachine, misfit } from "./host.ts";
 import type { MeasuredHost, MeasuredPair, Measurements } from "./measurements.ts";
+import { discoverMeasured } from "./open.ts";
 import { measuredFiles, measuredPlaces } from "./places.ts";
 import { measuredSchema } from "./schema.ts";
 import { MEASUREMENTS } from "./shape.ts";
@@ -144,6 +146,20 @@ describe("a file of measurements", () => {
     assert.throws(() => readMeasurements("/dev/null"), codeOf("MEASURED_INVALID"));
   });
 
+  it("is read or refused, never something else, however damaged it is", () => {
+    const text = writeMeasurements(measurements(hostFrom(), [pair("node0", [20, 60], 80)]));
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        try {
+          writeMeasurements(parseMeasurements(mutate(text, randomOf(seed))));
+        } catch (error) {
+          assert.ok(HmsError.is(error), String(error));
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it("is looked for in the user's place and then in the machine's", () => {
     assert.deepEqual(measuredPlaces({ XDG_DATA_HOME: "/data/", HOME: "/home/one" }), [
       "/data/hms/measured.json",
@@ -264,6 +280,7 @@ describe("this machine with what is kept on it", () => {
       const path = saved(measurements(host, pairs), "own/hms/measured.json");
       const used = await discover(undefined, { measured: true });
       assert.equal(linkOf(used, "node0", "node0")?.properties.readBandwidth?.value, 7e9);
+      assert.deepEqual(discoverMeasured().links, used.links);
       // By itself it is not used: what is wanted has to be said.
       assert.notEqual(linkOf(await discover(), "node0", "node0")?.properties.readBandwidth?.value, 7e9);
       const cpus = IndexSet.parseList("4000");

@@ -7,4 +7,5 @@
 export { writeMeasurements } from "./document.ts";
 export { hostOfThisMachine } from "./host.ts";
 export type * from "./measurements.ts";
+export { discoverMeasured } from "./open.ts";
 export { measuredPlace } from "./places.ts";

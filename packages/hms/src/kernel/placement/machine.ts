@@ -1,7 +1,6 @@
 import { type KernelLimits, readLimits } from "@hms/host-linux/numa";
 import { type Limits, limitsFrom } from "@hms/policy";
 import {
-  discoverLive,
   IndexSet,
   type Initiator,
   type Link,
@@ -9,6 +8,7 @@ import {
   type Machine,
   type Target,
 } from "@hms/topology";
+import { discoverMeasured } from "@hms/topology/measured";
 import type { Machine as Accelerator } from "../objects.ts";
 import { FILE, HOST } from "./place.ts";
 
@@ -29,8 +29,8 @@ interface Besides {
 }
 
 /**
- * The machine that requests are decided on: what the kernel shows of this one, and the devices of the context. It is
- * read when a request first needs it, and again when nodes have come or gone.
+ * The machine that requests are decided on: what the kernel shows of this one, with what was measured on it, and the
+ * devices of the context. It is read when a request first needs it, and again when nodes have come or gone.
  */
 export class MachineView {
   readonly #devices: () => readonly Accelerator[];
@@ -46,7 +46,7 @@ export class MachineView {
   machine(besides: Besides, limits: KernelLimits): Machine {
     const nodes = [...limits.nodes.keys()].join();
     if (this.#live === null || nodes !== this.#nodes) {
-      this.#live = discoverLive();
+      this.#live = discoverMeasured();
       this.#nodes = nodes;
       this.#made.clear();
     }
