@@ -194,7 +194,8 @@ async function jsonOf(
   console.write(library.processesJsonStart(machine));
   let comma = "";
   for await (const one of found) {
-    console.write(`${comma}${library.processJson(one)}`);
+    console.write(comma);
+    for (const piece of library.processJson(one)) console.write(piece);
     comma = ",";
   }
   console.write(`${library.processesJsonEnd(missing)}\n`);

@@ -24,15 +24,24 @@ export function processesJsonEnd(missing: readonly MissingProcess[]): string {
   return `],"missing":${JSON.stringify(missing)}}`;
 }
 
-/** A process of a document. */
-export function processJson(memory: ProcessMemory): string {
+/** Regions that are made text at once: a process may have a hundred thousand. */
+const REGIONS_PER_PIECE = 1000;
+
+/** A process of a document, in pieces that follow each other. */
+export function* processJson(memory: ProcessMemory): Generator<string, void, void> {
   const { runs, regions, ...rest } = memory;
   const ids = (initiators: readonly { readonly id: string }[]): string[] => initiators.map(({ id }) => id);
-  return JSON.stringify({
-    ...rest,
-    runs: { on: ids(runs.on), allowed: ids(runs.allowed), bound: runs.bound },
-    regions: regions?.map(regionJson) ?? null,
-  });
+  const where = { on: ids(runs.on), allowed: ids(runs.allowed), bound: runs.bound };
+  yield `${JSON.stringify({ ...rest, runs: where }).slice(0, -1)},"regions":`;
+  if (regions === null) {
+    yield "null}";
+    return;
+  }
+  for (let at = 0; at < regions.length; at += REGIONS_PER_PIECE) {
+    const piece = JSON.stringify(regions.slice(at, at + REGIONS_PER_PIECE).map(regionJson));
+    yield `${at === 0 ? "[" : ","}${piece.slice(1, -1)}`;
+  }
+  yield regions.length === 0 ? "[]}" : "]}";
 }
 
 /** An address does not fit into the numbers of JSON. */

@@ -103,7 +103,7 @@ describe("the memory of a recorded process", () => {
   });
 
   test("follows its schema as JSON, and nothing is in it that the schema does not name", () => {
-    const text = `${processesJsonStart(machine)}${processJson(memory)},${processJson({ ...memory, regions: null, misplaced: null })}${processesJsonEnd([{ pid: 7, code: "PROCESS_GONE", message: "gone" }])}`;
+    const text = `${processesJsonStart(machine)}${json(memory)},${json({ ...memory, regions: null, misplaced: null })},${json({ ...memory, regions: [] })}${processesJsonEnd([{ pid: 7, code: "PROCESS_GONE", message: "gone" }])}`;
     const schema: object = JSON.parse(
       readFileSync(join(import.meta.dirname, "../../schema/processes-1.schema.json"), "utf8"),
     );
@@ -115,6 +115,10 @@ describe("the memory of a recorded process", () => {
     assert.ok(strict(document), JSON.stringify(strict.errors?.slice(0, 3)));
   });
 });
+
+function json(memory: ProcessMemory): string {
+  return [...processJson(memory)].join("");
+}
 
 /** A schema that allows no field that it does not name. */
 function closed(schema: unknown): unknown {
