@@ -2,7 +2,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -177,4 +177,15 @@ test("a seccomp filter, as of a container: one sentence with the remedy", { skip
   const moved = run("move", String(process.pid), "--target", node);
   equal(moved.status, 1);
   match(moved.stderr, /^hms: Move pages of process \d+ \(.*\): a seccomp filter .*--cap-add SYS_NICE.*\n$/);
+});
+
+test("the program of the guide runs", { skip }, () => {
+  const guide = readFileSync(join(import.meta.dirname, "../docs/guides/placing-programs.md"), "utf8");
+  const program = /```ts\n(.*?)```/s.exec(guide)?.[1] ?? "";
+  const ran = spawnSync(process.execPath, ["--input-type=module-typescript", "-e", program], {
+    encoding: "utf8",
+    cwd: import.meta.dirname,
+  });
+  deepEqual([ran.status, ran.stderr], [0, ""]);
+  match(ran.stdout, /^\S+ \[ 'node\d+'.*\]\n0\ntrue (true|false)\n$/);
 });
