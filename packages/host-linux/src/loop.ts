@@ -118,6 +118,7 @@ export class KernelLoop {
 
   /** Sleeps until there is something; how many descriptors are ready. */
   #sleep(): number {
+    if (this.#host.workAhead()) return this.#waiter.wait(0);
     if (this.#faulted) {
       this.#faulted = false;
       const more = this.#placement.spin(this.#waiter);

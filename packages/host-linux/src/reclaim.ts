@@ -33,6 +33,14 @@ const BATCH: PageCount = 512;
 /** A batch is at most this share of the budget. */
 const BATCH_SHARE = 16;
 
+/** Room that is kept while memory is short: so many pages, or this share of the budget. */
+const RESERVE: PageCount = 2 * HUGE_PAGES;
+const RESERVE_SHARE = 16;
+/** Pages of room that are made in one step while nobody waits. */
+const REFILL: PageCount = 128;
+/** How long memory counts as short after it was. Nanoseconds. */
+const SHORT_FOR = 1e9;
+
 const frames = new Uint32Array(HUGE_PAGES);
 
 /**
@@ -49,6 +57,8 @@ export class Reclaim {
   #hand: FrameNumber = 0;
   #busy = false;
   #blocking = true;
+  /** Until when memory counts as short. */
+  #shortUntil = Number.NEGATIVE_INFINITY;
   /** The last time that pages could not be written: nothing is tried again for a moment. */
   #failedAt = Number.NEGATIVE_INFINITY;
 
@@ -61,18 +71,26 @@ export class Reclaim {
   /** Makes room for so many pages below the budget; what cannot be done is said, and exceeds it. */
   keepWithin(budget: PageCount, count: PageCount): void {
     const wanted = this.#host.resident + count - budget;
-    if (wanted <= 0 || this.#busy) return;
+    if (wanted <= -reserveOf(budget) || this.#busy) return;
+    const now = this.#host.now();
+    if (wanted > 0 || now < this.#shortUntil) this.#shortUntil = now + SHORT_FOR;
+    if (wanted <= 0) return;
     const batch = Math.max(1, Math.min(BATCH, Math.floor(budget / BATCH_SHARE)));
     const freed = this.free(Math.max(wanted, batch));
     if (freed < wanted) this.#exceeds(wanted - freed);
   }
 
-  /** While memory fills up, a part of it is made to wait already. */
-  prepare(budget: PageCount): void {
-    if (this.#busy || this.#length * WAITING_SHARE >= budget) return;
-    this.#busy = true;
-    this.#hideMore(HUGE_PAGES);
-    this.#busy = false;
+  /**
+   * While memory is short, makes a little room ahead of need; whether it did. A program that just fits into the budget
+   * is left alone: nothing is asked for, so memory is not short.
+   */
+  refill(budget: PageCount): boolean {
+    const host = this.#host;
+    const wanted = host.resident + reserveOf(budget) - budget;
+    if (wanted <= 0 || this.#busy || host.now() > this.#shortUntil) return false;
+    if (this.free(Math.min(wanted, REFILL)) > 0) return true;
+    this.#shortUntil = Number.NEGATIVE_INFINITY;
+    return false;
   }
 
   /** Private pages of a range are the next to go to disk when memory is short, unless someone touches them first. */
@@ -370,4 +388,8 @@ export class Reclaim {
     if ((space.table.flagsAt(page) & DUPLICATED) !== 0) dropDuplicates(space, page);
     space.exchange(page, SWAP | ANON, slot, CAUSE.reclaim, HOST_PLACE);
   }
+}
+
+function reserveOf(budget: PageCount): PageCount {
+  return Math.min(RESERVE, Math.floor(budget / RESERVE_SHARE));
 }
