@@ -114,17 +114,20 @@ function kindLines(memory: ProcessMemory, words: Words): string[] {
   const columns: Column[] = [
     { title: "KIND", align: "left" },
     ...places.map(({ target }): Column => ({ title: clean(target), align: "right", shrinkTo: 6 })),
-    { title: "TOTAL", align: "right" },
+    { title: places.length > 1 ? "TOTAL" : "", align: "right" },
   ];
+  // On one node each line's total is that node's.
+  const total = (bytes: number, colour?: (text: string) => string): Cell =>
+    places.length > 1 ? sizeCell(words, bytes, colour) : { text: "" };
   const rows: Cell[][] = KIND_NAMES.filter(([kind]) => (memory.kinds[kind] ?? 0) > 0).map(([kind, name]) => [
     { text: name },
     ...places.map((place) => sizeCell(words, place.kinds[kind] ?? 0, targetPaint(place.target, words))),
-    sizeCell(words, memory.kinds[kind] ?? 0),
+    total(memory.kinds[kind] ?? 0),
   ]);
   rows.push([
     { text: "all", paint: paint.bold },
     ...places.map(({ target, bytes }) => sizeCell(words, bytes, targetPaint(target, words))),
-    sizeCell(words, memory.bytes, paint.bold),
+    total(memory.bytes, paint.bold),
   ]);
   const kindOf = (target: string): string =>
     words.machine.targets.find(({ id }) => id === target)?.kind.kind ?? "";
@@ -163,7 +166,11 @@ function misplacedLines(memory: ProcessMemory, words: Words): string[] {
     lines.push(...fact("", "it may run elsewhere next: bind its CPUs too, or this is worth little", words));
   if (misplaced.sharedBytes > 0)
     lines.push(
-      ...fact("", `${words.size(misplaced.sharedBytes)} more lies there that other processes share: --shared moves that too`, words),
+      ...fact(
+        "",
+        `${words.size(misplaced.sharedBytes)} more lies there that other processes share: --shared moves that too`,
+        words,
+      ),
     );
   if (misplaced.mend !== null) lines.push(...fact("", misplaced.mend, words, words.paint.bold));
   return lines;

@@ -105,14 +105,12 @@ function hints(all: readonly ProcessMemory[], words: Words): string[] {
   if (mends.length > MENDS_MAX)
     lines.push(words.paint.dim(`  and ${mends.length - MENDS_MAX} more: --sort misplaced`));
   const hidden = all.filter(({ places, unknown }) => places.length === 0 && unknown.length > 0).length;
-  const denied =
-    hidden === 0
-      ? []
-      : [
-          "",
-          words.paint.dim(
-            `?: ${hidden === 1 ? "one process" : `${hidden} processes`} that the kernel does not let this user look into; root may (sudo hms ps)`,
-          ),
-        ];
+  const denied = hidden === 0 ? [] : ["", words.paint.dim(hiddenText(hidden))];
   return [...(lines.length === 0 ? [] : ["", words.paint.warn("MISPLACED"), ...lines]), ...denied];
+}
+
+function hiddenText(hidden: number): string {
+  const which = hidden === 1 ? "one process" : `${hidden} processes`;
+  if (process.geteuid?.() === 0) return `?: ${which} that the kernel does not let even this root look into`;
+  return `?: ${which} that the kernel does not let this user look into; root may (sudo hms ps)`;
 }
