@@ -5,6 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import type { Measurements } from "@hms/topology/measured";
+import {
+  __NR_get_mempolicy,
+  __NR_mbind,
+  __NR_move_pages,
+  __NR_set_mempolicy,
+} from "../packages/host-linux/src/sys/abi.generated.ts";
 import { hms, launcher, shell } from "./support/hms.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "hms-measure-"));
@@ -13,6 +19,7 @@ after(() => rmSync(scratch, { recursive: true }));
 const env = { XDG_DATA_HOME: join(scratch, "data") };
 const SHORT = ["measure", "--quick", "--runs", "1", "--size", "4MiB"];
 
+const noPython = spawnSync("python3", ["--version"]).error === undefined ? false : "python3 is not installed";
 /** A folder of its own where this process may mount one over another; else why not. */
 const mounts =
   spawnSync("unshare", ["-m", "true"]).status === 0 ? false : "needs rights to mount (unshare -m)";
@@ -77,6 +84,21 @@ describe("hms measure", () => {
     assert.equal(run.out, "code 1\nbefore\nmeasured.json\n");
     assert.match(run.err, /no space is left \(ENOSPC\)/);
     assert.match(hms([...SHORT, "--save", "/dev/full"], { env }).err, /no space is left/);
+  });
+
+  test("measures what a node gets from its own memory behind a filter on system calls too", {
+    skip: noPython,
+  }, () => {
+    const calls = [__NR_mbind, __NR_set_mempolicy, __NR_get_mempolicy, __NR_move_pages].join(",");
+    const filtered = join(import.meta.dirname, "support/filtered.py");
+    const args = [filtered, calls, process.execPath, launcher, ...SHORT, "--json"];
+    const run = spawnSync("python3", args, { encoding: "utf8", env: { ...process.env, ...env } });
+    assert.equal(run.status, 0, run.stderr);
+    const { missing, pairs } = JSON.parse(run.stdout) as Measurements;
+    assert.ok(pairs.length > 0);
+    for (const { initiator, target } of pairs) assert.equal(initiator, target);
+    for (const { initiator, target, why } of missing)
+      if (initiator !== null && target !== null) assert.match(why, /mbind answers EPERM/);
   });
 
   test("saves nothing when it is interrupted", async () => {
