@@ -1,4 +1,5 @@
 import { type Core, type DeviceMemory, type Nanoseconds, PAGE_BYTES, type Space } from "@hms/hmm";
+import type { VictimName } from "@hms/policy";
 import { HmsError } from "@hms/topology";
 import { Attachments } from "./attach.ts";
 import type { AttachOptions } from "./attachment.ts";
@@ -39,6 +40,8 @@ export interface AccelOptions {
   readonly queuesMax?: number;
   /** An eventfd that wakes the kernel thread when the device has something to say; default: it is found by `poll`. */
   readonly wakeFd?: number;
+  /** How pages are chosen that have to leave its memory; default: `sieve`. */
+  readonly victims?: VictimName;
   /** Knows where pages should be that the device touches; default: nobody does. */
   readonly placer?: DevicePlacer;
   /** The module of the device's thread; default: this package's. For programs that are bundled. */
@@ -113,10 +116,17 @@ export class AccelDriver implements Disposable {
     this.core = core;
     this.name = options.name;
     this.#queuesMax = options.queuesMax ?? QUEUES_DEFAULT;
-    this.memory = new AccelMemory(core, platform, options.name, options.memoryBytes, {
-      faulted: () => this.#running()?.countFault(),
-      failedFault: () => Atomics.add(this.#words, E_FAILED_FAULTS, 1),
-    });
+    this.memory = new AccelMemory(
+      core,
+      platform,
+      options.name,
+      options.memoryBytes,
+      {
+        faulted: () => this.#running()?.countFault(),
+        failedFault: () => Atomics.add(this.#words, E_FAILED_FAULTS, 1),
+      },
+      options.victims,
+    );
     this.memory.placer = options.placer ?? null;
     this.#platform = platform;
     this.#parameters = new Parameters(options.name, this.#isolation);

@@ -13,6 +13,7 @@ import {
   type PageCount,
   type Space,
 } from "@hms/hmm";
+import type { VictimName } from "@hms/policy";
 import { HmsError } from "@hms/topology";
 import type { DevicePlacer } from "./placer.ts";
 import type { Backing, Platform } from "./platform.ts";
@@ -46,7 +47,14 @@ export class AccelMemory implements DeviceMemoryOps {
   #evicting = false;
   evicted = 0;
 
-  constructor(core: Core, platform: Platform, name: string, bytes: number, watch: FaultWatch) {
+  constructor(
+    core: Core,
+    platform: Platform,
+    name: string,
+    bytes: number,
+    watch: FaultWatch,
+    victims?: VictimName,
+  ) {
     const pages = Math.floor(bytes / PAGE_BYTES);
     if (!Number.isSafeInteger(bytes) || pages < MEMORY_PAGES_MIN) {
       throw new HmsError(
@@ -62,7 +70,7 @@ export class AccelMemory implements DeviceMemoryOps {
     this.memory = this.device.addMemory({ name: `${name} memory`, kind: "private", pages, ops: this });
     this.#backing = platform.back(this.memory);
     this.#free = new FrameAllocator(pages);
-    this.#victims = new Victims(this.memory, (index) => this.#forget(index));
+    this.#victims = new Victims(this.memory, (index) => this.#forget(index), victims);
   }
 
   /** The device's view of a space, opened when it is first asked for. */

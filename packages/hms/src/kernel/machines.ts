@@ -1,12 +1,13 @@
 import { AccelDriver, type DevicePlacer, type Platform } from "@hms/driver-accel";
 import { addressOf, type LinuxHost } from "@hms/host-linux";
+import { VICTIM_NAMES } from "@hms/policy";
 import { HmsError } from "@hms/topology";
 import { parseSize } from "../size.ts";
 import type { Machine } from "./objects.ts";
 
 const ACCEL_MEMORY_DEFAULT = 64 * 2 ** 20;
 const SPEC = /^(?<driver>[a-z][a-z0-9-]*)(?::(?<options>.*))?$/s;
-const KNOWN = "accel[:memory=SIZE][,queues=N][,name=NAME]";
+const KNOWN = "accel[:memory=SIZE][,queues=N][,victims=HOW][,name=NAME]";
 
 function refuse(spec: string, why: string): never {
   throw new HmsError(
@@ -66,6 +67,7 @@ function makeMachine(
   const options = optionsOf(spec, text);
   const memory = take(options, "memory");
   const queues = take(options, "queues");
+  const victims = take(options, "victims");
   const name = take(options, "name") ?? freeName(driver, others);
   const [unknown] = options.keys();
   if (unknown !== undefined) refuse(spec, `it has no option ${unknown}`);
@@ -75,11 +77,15 @@ function makeMachine(
   const queuesMax = queues === undefined ? undefined : Number(queues);
   if (queuesMax !== undefined && !(Number.isInteger(queuesMax) && queuesMax >= 1 && queuesMax <= 4096))
     refuse(spec, `queues must be 1 to 4096, not ${queues}`);
+  const how = VICTIM_NAMES.find((one) => one === victims);
+  if (victims !== undefined && how === undefined)
+    refuse(spec, `victims must be one of ${VICTIM_NAMES.join(", ")}, not ${victims}`);
   const accel = new AccelDriver(host.core, platformOf(host), {
     name,
     memoryBytes: memory === undefined ? ACCEL_MEMORY_DEFAULT : parseSize(memory, `the memory of ${name}`),
     wakeFd,
     placer,
+    ...(how === undefined ? {} : { victims: how }),
     ...(queuesMax === undefined ? {} : { queuesMax }),
   });
   return { name, driver, accel, usedBytesMax: 0 };
