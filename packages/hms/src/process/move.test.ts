@@ -47,6 +47,13 @@ test("all that there is in the targets already: nothing moves, and that is what 
   }
 });
 
+test("stopped before it began: nothing is moved, and it is no error", { skip }, async () => {
+  const request = { targets: nodes, mode: "strict" } as const;
+  const { movedPages, report } = await moveProcess(process.pid, request, { signal: AbortSignal.abort() });
+  equal(movedPages, 0);
+  ok(report.pages > 0);
+});
+
 test("a process that ends half way is an error that carries what was done", { skip }, async () => {
   const child = await program();
   const exited = once(child, "exit");

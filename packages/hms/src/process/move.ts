@@ -126,7 +126,9 @@ export async function moveProcess(
   if (options.shared === true && !dryRun) expectSysNice(action);
   const work: Work = { found, action, machine, decision, from, options };
   if (decision.mode !== "strict" || dryRun) return plain(await pass(work, dryRun));
-  const { report, reportBefore } = await pass(work, true);
+  const forecast = await pass(work, true);
+  const { report, reportBefore } = forecast;
+  if (forecast.interrupted) return { ...plain(forecast), report: reportBefore, dryRun: false, movedPages: 0 };
   if (!report.satisfied)
     throw strictError(work, report, "would be elsewhere; nothing was moved", reportBefore);
   const result = await pass(work, false);
@@ -145,7 +147,9 @@ interface Passed extends MoveResult {
 
 async function pass(work: Work, dryRun: boolean): Promise<Passed> {
   const { found, machine, decision, from, options } = work;
-  const { bytesPerSecond, signal, onProgress } = options;
+  const { bytesPerSecond, signal } = options;
+  // Looking before moving strictly is no progress.
+  const onProgress = dryRun === (options.dryRun === true) ? options.onProgress : undefined;
   const started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1000;
   const totalPages = onProgress === undefined ? 0 : countPages(work);
