@@ -1,5 +1,6 @@
 // The tests that run in guests of the lab, and what came of them.
 import { globSync, readFileSync } from "node:fs";
+import { availableParallelism, freemem } from "node:os";
 import { join } from "node:path";
 import { boot, CODE_DIED, CODE_TIME, type GuestEnd, lacking } from "./guest.ts";
 import { type LabMachine, MACHINES } from "./machine.ts";
@@ -67,43 +68,85 @@ function machineOf(name: string): LabMachine {
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 const MARK = "lab-file";
 
-/** Runs the tests, machine by machine. A guest that dies takes one file with it; the rest goes on in a new one. */
+/** What one guest is booted for. */
+interface Job {
+  readonly machine: LabMachine;
+  readonly files: readonly string[];
+}
+
+/** Files that share a guest: few enough that two guests are busy for about the same time. */
+const FILES_OF_A_GUEST = 3;
+/** What each of two guests at a time needs of the machine. */
+const CPUS_OF_A_GUEST = 1;
+const MEMORY_OF_A_GUEST = 4 * 2 ** 30;
+const GUESTS_MAX = 2;
+
+/**
+ * Runs the tests, two guests at a time where the machine has room for them. A guest that dies takes one file with it; the
+ * rest goes on in a new one.
+ */
 export async function runLab(lab: Lab, options: LabOptions): Promise<LabResult> {
-  const { tests, shell, say } = options;
+  const { say } = options;
   const skipped: string[] = [];
-  let passed = 0;
-  let failed = 0;
+  const jobs: Job[] = [];
   for (const machine of MACHINES.values()) {
-    if (options.signal?.aborted ?? false) break;
-    let files = tests.filter(({ machines }) => machines.includes(machine.name)).map(({ file }) => file);
-    if (shell === undefined ? files.length === 0 : options.machines?.includes(machine.name) !== true)
-      continue;
+    const files = options.tests
+      .filter(({ machines }) => machines.includes(machine.name))
+      .map(({ file }) => file);
+    const wanted = options.shell === undefined ? files.length > 0 : options.machines?.includes(machine.name);
+    if (wanted !== true) continue;
     const reason = lacking(lab, machine);
     if (reason !== null) {
       say(`skipped: ${reason}`);
       skipped.push(reason);
-      continue;
-    }
-    if (shell !== undefined) {
-      const { code } = await bootSaying(lab, machine, options, shell, BOOT_LIMIT_S + options.limitS);
-      if (code === 0) passed++;
-      else failed++;
-      continue;
-    }
-    while (files.length > 0 && !(options.signal?.aborted ?? false)) {
-      const results = await runFiles(lab, machine, files, options);
-      for (const [file, code] of results) {
-        if (code === 0) passed++;
-        else failed++;
-        say(`${code === 0 ? "passed" : `FAILED (${describe(code)})`}  ${file} on ${machine.name}`);
-      }
-      files = files.filter((file) => !results.has(file));
-    }
+    } else if (options.shell !== undefined) jobs.push({ machine, files: [] });
+    else
+      for (let i = 0; i < files.length; i += FILES_OF_A_GUEST)
+        jobs.push({ machine, files: files.slice(i, i + FILES_OF_A_GUEST) });
   }
+  const tally = { passed: 0, failed: 0 };
+  const room = Math.min(
+    Math.floor(availableParallelism() / CPUS_OF_A_GUEST),
+    Math.floor(freemem() / MEMORY_OF_A_GUEST),
+  );
+  const guests = Math.max(1, Math.min(room, GUESTS_MAX, jobs.length));
+  // One guest is heard as it speaks; of several, what each test file said comes as a whole.
+  await Promise.all(
+    Array.from({ length: guests }, async () => {
+      for (let job = jobs.shift(); job !== undefined; job = jobs.shift())
+        await runJob(lab, job, options, guests > 1, tally);
+    }),
+  );
   const aborted = options.signal?.aborted ?? false;
-  if (aborted) failed++;
-  say(`${passed} passed, ${failed} failed${aborted ? " (interrupted)" : ""}`);
-  return { passed, failed, skipped };
+  if (aborted) tally.failed++;
+  say(`${tally.passed} passed, ${tally.failed} failed${aborted ? " (interrupted)" : ""}`);
+  return { ...tally, skipped };
+}
+
+async function runJob(
+  lab: Lab,
+  { machine, files }: Job,
+  options: LabOptions,
+  held: boolean,
+  tally: { passed: number; failed: number },
+): Promise<void> {
+  const count = (code: number): void => {
+    if (code === 0) tally.passed++;
+    else tally.failed++;
+  };
+  if (options.shell !== undefined) {
+    const limitS = BOOT_LIMIT_S + options.limitS;
+    count((await bootSaying(lab, machine, options, options.shell, limitS)).code);
+    return;
+  }
+  for (let todo = files; todo.length > 0 && !(options.signal?.aborted ?? false); ) {
+    const results = await runFiles(lab, machine, todo, options, held);
+    for (const [file, code] of results) {
+      count(code);
+      options.say(`${code === 0 ? "passed" : `FAILED (${describe(code)})`}  ${file} on ${machine.name}`);
+    }
+    todo = todo.filter((file) => !results.has(file));
+  }
 }
 
 /** Seconds that a file may take. */
@@ -122,6 +165,7 @@ async function runFiles(
   machine: LabMachine,
   files: readonly string[],
   options: LabOptions,
+  held: boolean,
 ): Promise<Map<string, number>> {
   const node = quoted(process.execPath);
   const lines = files.map((file, index) => {
@@ -130,21 +174,30 @@ async function runFiles(
   });
   const results = new Map<string, number>();
   let running: string | null = null;
+  let unsaid = "";
+  const hear = (text: string): void => {
+    unsaid += text;
+    if (held && running !== null) return;
+    options.onOutput(unsaid);
+    unsaid = "";
+  };
   const line = lineSplitter((text) => {
     const mark = new RegExp(`^${MARK} (\\d+) (starts|code (\\d+))$`).exec(text);
     const file = mark === null ? undefined : files[Number(mark[1])];
-    if (mark === null || file === undefined) return options.onOutput(`${text}\n`);
+    if (mark === null || file === undefined) return hear(`${text}\n`);
     if (mark[2] === "starts") {
       running = file;
-      options.onOutput(`── ${file} on ${machine.name}\n`);
+      hear(`── ${file} on ${machine.name}\n`);
     } else {
       running = null;
       results.set(file, Number(mark[3]));
+      hear("");
     }
   });
   const limitS = files.reduce((sum, file) => sum + limitOf(file, options), BOOT_LIMIT_S);
   const end = await bootSaying(lab, machine, { ...options, onOutput: line.push }, lines.join("\n"), limitS);
   line.end();
+  if (unsaid !== "") options.onOutput(unsaid);
   const lost = running ?? (results.size === 0 ? files[0] : undefined);
   if (lost !== undefined) results.set(lost, end.code === 0 ? CODE_DIED : end.code);
   return results;
