@@ -236,7 +236,8 @@ export class Shared<T extends TypedArray> extends Slice<T> implements Disposable
 
   /**
    * Writes what was changed to the file, also by devices, and waits until it is on the disk; nothing happens for other
-   * kinds. Returns pages written. Throws WRITE_BACK_FAILED (ENOSPC, EIO): then nothing is lost.
+   * kinds. Returns pages written. Throws WRITE_BACK_FAILED (ENOSPC, EIO), and FILE_SHRUNK (EIO) when someone else has
+   * made the file shorter: then nothing is lost.
    *
    * @example
    * ```ts

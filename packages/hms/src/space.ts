@@ -178,8 +178,9 @@ export class Space implements Disposable {
   }
 
   /**
-   * Makes a file a region: its pages are read as they are touched. Throws BAD_FILE (ENOENT, EACCES, …), EMPTY_FILE and
-   * BAD_LENGTH (EINVAL).
+   * Makes a file a region: its pages are read as they are touched. A part of a file can have one writable region, in
+   * this process or another. Throws BAD_FILE (ENOENT, EACCES, …), EMPTY_FILE, BAD_LENGTH and BAD_FILE_OFFSET (EINVAL),
+   * FILE_IN_USE (EBUSY).
    *
    * @example
    * ```ts
