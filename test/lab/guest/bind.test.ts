@@ -17,7 +17,24 @@ type Bytes = Shared<Uint8Array>;
 let hms: Hms;
 before(async () => {
   hms = await open({ ram: "512MiB", devices: ["accel:memory=8MiB"] });
+  await warmUp();
 });
+
+/** The device's thread may take longer to start in a guest than a program may take to load. */
+async function warmUp(): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      await hms
+        .device("accel0")
+        .queue()
+        .run(() => {}, {});
+      return;
+    } catch (error) {
+      if (!HmsError.is(error) || error.errno !== "ETIMEDOUT" || tries === 10) throw error;
+    }
+  }
+}
+
 after(() => hms.close());
 
 /** What numa_maps says of a region: the policies of its mappings, and pages of 4 KiB by node. */
