@@ -11,6 +11,16 @@ const BEGIN_MAX: PageCount = 128;
 /** So many pages, and no more than its last window had, may be left out where a sequence goes on. */
 const SKIPPED_MAX: PageCount = 16;
 
+const NOTHING = new Float64Array(0);
+// The columns: what the last window of a sequence was and was to be; with how many pages the sequence began (0 once it
+// went on); when it was last met, in faults.
+const LOW = 0;
+const HIGH = STREAMS;
+const SIZE = 2 * STREAMS;
+const BEGAN = 3 * STREAMS;
+const MET = 4 * STREAMS;
+const NUMBERS = 5 * STREAMS;
+
 /**
  * How many pages one fault brings in, of a CPU or a device: a guess from the faults before. A fault just beyond what
  * the last one of a sequence brought makes the next window four times as large, up to 2 MiB; a fault elsewhere begins a
@@ -33,13 +43,8 @@ const SKIPPED_MAX: PageCount = 16;
  * ```
  */
 export class Around {
-  readonly #low = new Float64Array(STREAMS).fill(-1);
-  readonly #high = new Float64Array(STREAMS).fill(-1);
-  readonly #size = new Uint16Array(STREAMS);
-  /** With how many pages a sequence began; 0 once it went on. */
-  readonly #began = new Uint16Array(STREAMS);
-  /** When a sequence was last met, in faults. */
-  readonly #met = new Float64Array(STREAMS);
+  /** What is known of each sequence, in five columns; made with the first fault: most memory is touched by few. */
+  #known: Float64Array = NOTHING;
   #faults = 0;
   #stream = 0;
   /** With how many pages the next sequence begins. */
@@ -62,23 +67,29 @@ export class Around {
       this.count = Math.min(end, page - (page % this.fixed) + this.fixed) - this.first;
       return;
     }
+    if (this.#known === NOTHING) this.#known = new Float64Array(NUMBERS).fill(-1, LOW, SIZE);
+    if (this.#continues(this.#stream, page, begin, end, most)) return;
+    const known = this.#known;
     let oldest = 0;
     for (let stream = 0; stream < STREAMS; stream++) {
-      if ((this.#met[stream] ?? 0) < (this.#met[oldest] ?? 0)) oldest = stream;
-      const high = this.#high[stream] ?? -1;
-      if (page >= high && page < high + Math.min(SKIPPED_MAX, this.#size[stream] ?? 0)) {
-        this.#forward(stream, page, end, most);
-        return;
-      }
-      if (page === (this.#low[stream] ?? 0) - 1) {
-        this.#backward(stream, page, begin, most);
-        return;
-      }
+      if ((known[MET + stream] ?? 0) < (known[MET + oldest] ?? 0)) oldest = stream;
+      if (this.#continues(stream, page, begin, end, most)) return;
     }
     const size = Math.max(1, Math.min(this.#begin, most));
     this.#begin = Math.max(1, size >> 1);
-    this.#began[oldest] = size;
+    known[BEGAN + oldest] = size;
     this.#keep(oldest, page, Math.min(size, end - page), size);
+  }
+
+  /** Whether a fault continues a sequence; then its window is found. */
+  #continues(stream: number, page: PageIndex, begin: PageIndex, end: PageIndex, most: PageCount): boolean {
+    const known = this.#known;
+    const high = known[HIGH + stream] ?? -1;
+    if (page >= high && page < high + Math.min(SKIPPED_MAX, known[SIZE + stream] ?? 0))
+      this.#forward(stream, page, end, most);
+    else if (page === (known[LOW + stream] ?? 0) - 1) this.#backward(stream, page, begin, most);
+    else return false;
+    return true;
   }
 
   #forward(stream: number, page: PageIndex, end: PageIndex, most: PageCount): void {
@@ -98,9 +109,9 @@ export class Around {
 
   /** Of a sequence that goes on; the first time it says how others may begin. */
   #grown(stream: number, most: PageCount): PageCount {
-    const size = this.#size[stream] ?? 1;
-    const began = this.#began[stream] ?? 0;
-    this.#began[stream] = 0;
+    const size = this.#known[SIZE + stream] ?? 1;
+    const began = this.#known[BEGAN + stream] ?? 0;
+    this.#known[BEGAN + stream] = 0;
     if (began > 0) this.#begin = Math.min(BEGIN_MAX, Math.max(this.#begin, 2 * began));
     // One that began with more than a page is not known to need more than that again.
     const growth = began > 1 ? 1 : GROWTH;
@@ -114,15 +125,16 @@ export class Around {
     this.first = first;
     this.count = end - first;
     if (this.fixed > 0) return;
-    this.#low[this.#stream] = first;
-    this.#high[this.#stream] = end;
+    this.#known[LOW + this.#stream] = first;
+    this.#known[HIGH + this.#stream] = end;
   }
 
   #keep(stream: number, first: PageIndex, count: PageCount, size: PageCount): void {
-    this.#low[stream] = first;
-    this.#high[stream] = first + count;
-    this.#size[stream] = size;
-    this.#met[stream] = ++this.#faults + (this.#began[stream] === 0 ? WENT_ON : 0);
+    const known = this.#known;
+    known[LOW + stream] = first;
+    known[HIGH + stream] = first + count;
+    known[SIZE + stream] = size;
+    known[MET + stream] = ++this.#faults + (known[BEGAN + stream] === 0 ? WENT_ON : 0);
     this.#stream = stream;
     this.first = first;
     this.count = count;

@@ -118,6 +118,20 @@ export class PageTable {
     if (refersToFrame(flags)) this.#map(chunk.first + index, frame);
   }
 
+  /**
+   * Fills empty entries that follow each other, alike, with frames that follow each other and that nothing maps; not
+   * with the page of zeros.
+   */
+  fillRun(chunk: Chunk, index: number, count: PageCount, flags: number, frame: FrameNumber): void {
+    chunk.flags.fill(flags, index, index + count);
+    for (let k = 0; k < count; k++) chunk.frames[index + k] = frame + k;
+    chunk.populated += count;
+    const place = this.placeOf(flags, frame);
+    this.counts[place] = (this.counts[place] ?? 0) + count;
+    const table = this.#memories.tableOf(frame);
+    table.mapRun(frame - table.base, count, this.space, chunk.first + index);
+  }
+
   /** Empties an entry. What it referred to is the caller's to release. */
   empty(chunk: Chunk, index: number): void {
     const flags = chunk.flags[index] ?? 0;

@@ -212,6 +212,14 @@ export class Space {
     chunk.note(index, cause, from, this.core.host.now());
   }
 
+  /** The same for entries within 2 MiB that follow each other, alike, and frames that do. */
+  installRun(page: PageIndex, count: PageCount, flags: number, frame: FrameNumber, cause: Cause): void {
+    const chunk = this.table.ensure(page);
+    const index = page - chunk.first;
+    this.table.fillRun(chunk, index, count, flags, frame);
+    chunk.noteRun(index, count, cause, NOWHERE, this.core.host.now());
+  }
+
   /** Replaces an entry by another page, and releases what it referred to. */
   exchange(page: PageIndex, flags: number, frame: FrameNumber, cause: Cause, from: PlaceId): void {
     const chunk = this.table.ensure(page);

@@ -146,6 +146,7 @@ function populateZero(host: LinuxHost, space: Space, region: Region, page: PageI
 
 function populatePages(host: LinuxHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
   const { first, end } = host.windowIn(region, page);
+  if (end - first > 1 && populateRun(host, space, first, end - first, cause)) return OK;
   host.makeRoom(end - first);
   // The page itself first: there may be memory for it only.
   if (!populateOne(host, space, page, cause)) return ENOMEM;
@@ -154,6 +155,36 @@ function populatePages(host: LinuxHost, space: Space, region: Region, page: Page
     if (!populateOne(host, space, near, cause)) break;
   }
   return OK;
+}
+
+/** All of a window at once, where nothing is yet and there is memory for all of it; false when that is not so. */
+function populateRun(
+  host: LinuxHost,
+  space: Space,
+  first: PageIndex,
+  count: PageCount,
+  cause: Cause,
+): boolean {
+  if (count > HUGE_PAGES - (first % HUGE_PAGES) || !space.mayGrow(count)) return false;
+  const chunk = space.table.at(first);
+  if (chunk !== null && chunk.populated > 0) {
+    const index = first - chunk.first;
+    for (let k = index; k < index + count; k++) if ((chunk.flags[k] ?? EMPTY) !== EMPTY) return false;
+  }
+  const got = host.allocateRun(space, count, frames, 0);
+  if (got < count) {
+    for (let k = 0; k < got; k++) host.giveBack(frames[k] ?? 0);
+    return false;
+  }
+  for (let done = 0; done < count; ) {
+    const frame = frames[done] ?? 0;
+    let run = 1;
+    while (done + run < count && frames[done + run] === frame + run) run++;
+    host.pages.host.place.fill(ZEROS, frame, frame + run);
+    space.installRun(first + done, run, HOST | ANON | WRITE | DIRTY, frame, cause);
+    done += run;
+  }
+  return true;
 }
 
 function populateOne(host: LinuxHost, space: Space, page: PageIndex, cause: Cause): boolean {

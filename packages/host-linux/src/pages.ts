@@ -299,7 +299,7 @@ export class Pages implements Disposable {
         run = this.runOf(frames, from + done, Math.min(count - done, HUGE_PAGES), SLOT, this.atOf(frame));
         run = this.#mapSlots(uffd, first + done, frames, from + done, run, writable);
       } else if (place === ZEROS || place === NOWHERE) {
-        while (done + run < count && run < HUGE_PAGES && this.#isZeros(frames[from + done + run])) run++;
+        run = this.#zerosFrom(frames, from + done, Math.min(count - done, HUGE_PAGES));
         run = this.#mapZeros(uffd, first + done, frames, from + done, run, writable);
       } else if (place === MAPPED) {
         run = this.#remap(uffd, first + done, frame, writable) ? 1 : 0;
@@ -312,8 +312,16 @@ export class Pages implements Disposable {
     return count;
   }
 
-  #isZeros(frame: FrameNumber | undefined): boolean {
-    return frame !== undefined && this.placeOf(frame) <= ZEROS;
+  /** How many of the frames have no bytes yet. */
+  #zerosFrom(frames: Uint32Array, from: number, most: PageCount): PageCount {
+    let column = this.host;
+    let k = 0;
+    for (; k < most; k++) {
+      const frame = frames[from + k] ?? NO_FRAME;
+      if (!column.holds(frame)) column = this.column(frame);
+      if (((column.place[frame - column.base] ?? 0) & PLACE) > ZEROS) break;
+    }
+    return k;
   }
 
   #mapSlots(
@@ -362,8 +370,15 @@ export class Pages implements Disposable {
       if (block >= 0) done = this.#into(first, () => this.#move(uffd, first, block, count));
       if (done > 0) this.counters.hugeZeroed++;
     }
-    if (done === 0) {
-      const mode = writable ? 0 : UFFDIO_COPY_MODE_WP;
+    const mode = writable ? 0 : UFFDIO_COPY_MODE_WP;
+    if (done === 0 && choice === null) {
+      // As most touches are: without a closure.
+      done = this.#copy(uffd, first, this.nursery.zeros, count, mode);
+      if (done === 0 && this.errno === EEXIST) {
+        this.clear(first, 1);
+        done = this.#into(first, () => this.#copy(uffd, first, this.nursery.zeros, count, mode));
+      }
+    } else if (done === 0) {
       const copy = (): PageCount => this.#copy(uffd, first, this.nursery.zeros, count, mode);
       done = this.#into(first, () => (choice?.told === true ? copy() : onNode(choice, copy)));
     }
