@@ -143,10 +143,11 @@ function misplacedLines(memory: ProcessMemory, words: Words): string[] {
   const { misplaced, runs } = memory;
   if (misplaced === null || memory.places.length === 0) return [];
   const who = runs.on.map(({ id }) => clean(id)).join(" and ");
-  if (misplaced.bytes === 0) {
+  if (misplaced.mend === null) {
     const one =
       words.machine.targets.filter(({ numaNode, size }) => numaNode !== null && size !== 0).length < 2;
-    return one ? [] : ["", ...fact("misplaced", `nothing, for the CPUs of ${who}`, words)];
+    const little = misplaced.bytes > 0 ? ` that is worth moving (${words.size(misplaced.bytes)})` : "";
+    return one ? [] : ["", ...fact("misplaced", `nothing${little}, for the CPUs of ${who}`, words)];
   }
   const lines = [
     "",
@@ -172,7 +173,7 @@ function misplacedLines(memory: ProcessMemory, words: Words): string[] {
         words,
       ),
     );
-  if (misplaced.mend !== null) lines.push(...fact("", misplaced.mend, words, words.paint.bold));
+  lines.push(...fact("", misplaced.mend, words, words.paint.bold));
   return lines;
 }
 

@@ -86,7 +86,8 @@ function row(one: ProcessMemory, { targets, several, options, words }: RowOption
     sizeCell(words, huge),
     { text: policyText(one) },
     { text: runsText(one, words.machine) },
-    sizeCell(words, one.misplaced?.bytes ?? 0, words.paint.warn),
+    // A few pages are not worth a command line, nor a place in the table.
+    sizeCell(words, one.misplaced?.mend == null ? 0 : one.misplaced.bytes, words.paint.warn),
     { text: commandText(one, true) },
   ];
 }

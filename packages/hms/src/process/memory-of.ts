@@ -1,6 +1,7 @@
 import { readLimits } from "@hms/host-linux/numa";
 import {
   expectSame,
+  type MappingKind,
   MappingReader,
   type MappingsOptions,
   openProcess,
@@ -23,6 +24,9 @@ export const REGIONS_MAX = 100_000;
 const MAPPINGS_PER_TURN = 4096;
 /** Less than this that is in memory and on no node is what the kernel maps into every process, or changed meanwhile. */
 const DEVICE_BYTES_MIN = 65_536;
+
+/** Kinds that do not move, or only into pages that were set apart. */
+const STAYS: readonly MappingKind[] = ["hugetlb", "device", "kernel"];
 
 /** What is asked about a process. */
 export interface MemoryOptions {
@@ -174,9 +178,9 @@ function describe(
     {
       pid: found.pid,
       runs,
-      nodes: places.map(({ node, bytes, sharedBytes, kinds: { hugetlb = 0 } }) => ({
+      nodes: places.map(({ node, bytes, sharedBytes, kinds }) => ({
         node,
-        bytes: Math.max(0, bytes - sharedBytes - hugetlb),
+        bytes: Math.max(0, bytes - sharedBytes - STAYS.reduce((sum, kind) => sum + (kinds[kind] ?? 0), 0)),
         sharedBytes,
       })),
       allows: (node) => allowed?.has(node) !== false,
@@ -267,7 +271,7 @@ function regionOf(
   from: readonly { readonly target: string }[],
 ): MemoryRegion {
   const places = nodes.map((node, i) => ({ target: targetOfNode(machine, node), bytes: nodeBytes[i] ?? 0 }));
-  const stays = region.sharers > 1 || region.kind === "hugetlb";
+  const stays = region.sharers > 1 || STAYS.includes(region.kind);
   const elsewhere = stays ? [] : places.filter(({ target }) => from.some((one) => one.target === target));
   return {
     address: BigInt(start),
