@@ -59,6 +59,8 @@ export class KernelCaseHost implements CaseHost {
   readonly capabilities: ReadonlySet<string>;
   readonly devices: CaseHost["devices"];
   readonly #room = new Room();
+  /** All cases share its second thread. */
+  readonly #calls = new RacingCalls();
   readonly #dax: string | null;
 
   constructor(options: KernelHostOptions = {}) {
@@ -74,7 +76,7 @@ export class KernelCaseHost implements CaseHost {
   }
 
   start(): CaseMachine {
-    const calls = new RacingCalls();
+    const calls = this.#calls;
     const memory = new PlainMemory(calls, this.#room);
     const process = new RacingProcess(calls, this.#room, memory, this.#dax);
     return { process, close: () => process.end() };
