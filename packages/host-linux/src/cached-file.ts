@@ -17,6 +17,8 @@ import { PageNumbers } from "./page-numbers.ts";
 import { CACHE, NOWHERE, WAITING } from "./pages.ts";
 import {
   EAGAIN,
+  EDQUOT,
+  EIO,
   ENOMEM,
   ENOSPC,
   FALLOC_FL_KEEP_SIZE,
@@ -26,6 +28,9 @@ import {
 import { DataFile } from "./sys/disk.ts";
 import { closeFd, fallocate, Mapping, madvise, memfdCreate } from "./sys/memory.ts";
 import { mappedIn, markersIn, writtenIn } from "./sys/pagemap.ts";
+
+/** Pages that are written back before it is waited for the disk. */
+const FLUSH: PageCount = 16_384;
 
 /** The answer of writing back to a file that became shorter. */
 const SHRUNK: number = Number.NEGATIVE_INFINITY;
@@ -304,7 +309,7 @@ export class CachedFile {
       (address, bytes) => this.#noteWritten(address / PAGE_BYTES - this.#shownAt, bytes / PAGE_BYTES),
       true,
     );
-    let [written, kept] = [0, 0];
+    let [written, kept, flushed] = [0, 0, 0];
     for (const first of this.#frames.firsts()) {
       // Without the kernel's help every page that is there counts as written.
       if (found < 0) this.#noteWritten(first, HUGE_PAGES);
@@ -317,10 +322,28 @@ export class CachedFile {
         written += Math.max(0, done);
         page += Math.max(1, done);
       }
+      if (written - flushed < FLUSH) continue;
+      this.#flush();
+      flushed = written;
     }
-    this.#expectWritten(this.#source.fsync());
+    if (written > flushed) this.#flush();
+    this.#expectOnDisk(this.#source.fsync());
     if (kept > 0) throw this.#shrunk(kept);
     return written;
+  }
+
+  /** A slow disk may take minutes for all of it: in between the watchdog hears of us. */
+  #flush(): void {
+    const errno = this.#source?.flush(this.#sourceFirst * PAGE_BYTES, this.pages * PAGE_BYTES) ?? 0;
+    this.host.onProgress?.();
+    // The kernel tells of an error once: fsync would not any more. Any other errno says that there is no such call.
+    if (errno === -EIO || errno === -ENOSPC || errno === -EDQUOT) this.#expectOnDisk(errno);
+  }
+
+  /** The disk did not keep what was written: all that is in memory has to be written again. */
+  #expectOnDisk(result: number): void {
+    if (result < 0) for (const first of this.#frames.firsts()) this.#noteWritten(first, HUGE_PAGES);
+    this.#expectWritten(result);
   }
 
   #writtenRun(page: PageIndex, end: PageIndex): PageCount {

@@ -160,6 +160,8 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   kernelDrops = false;
   /** Reads what the kernel has to tell while it refuses to work; set by the loop. */
   onBusy: (() => void) | null = null;
+  /** Says that the kernel thread is alive, within what takes long; set by the loop. */
+  onProgress: (() => void) | null = null;
   /** Whether a page that is only read is the page of zeros until it is written. */
   readonly zeroPages: boolean;
   /** The window of the CPU's touch that is being answered, or of what is read ahead; null when there is none. */

@@ -79,6 +79,7 @@ export class KernelLoop {
     this.#wake = wake;
     this.#waiter = new Waiter([...this.#uffds.map(({ fd }) => fd), wake.fd]);
     host.onBusy = () => this.#read(host.program);
+    host.onProgress = () => this.#beat();
   }
 
   /** Ends `run` at its next turn. */
@@ -97,12 +98,13 @@ export class KernelLoop {
     }
     if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 2, 1);
     this.#host.onBusy = null;
+    this.#host.onProgress = null;
     this.#waiter.close();
   }
 
   /** One look at everything. The only system calls of a turn without work are those that find out that there is none. */
   #turn(): void {
-    if (this.#heartbeat !== null) Atomics.add(this.#heartbeat, 0, 1);
+    this.#beat();
     const ready = this.#service.poll() > 0 ? this.#waiter.wait(0) : this.#sleep();
     if (ready > 0) {
       const uffds = this.#uffds;
@@ -114,6 +116,10 @@ export class KernelLoop {
     }
     this.#flush();
     if (this.#host.anyWaiting) this.#retry();
+  }
+
+  #beat(): void {
+    if (this.#heartbeat !== null) Atomics.add(this.#heartbeat, 0, 1);
   }
 
   /** Sleeps until there is something; how many descriptors are ready. */

@@ -52,6 +52,36 @@ test("a hole gives its blocks back and reads as zeros", () => {
   equal(swap.fadvise(0, memory.bytes, 999), -abi.EINVAL);
 });
 
+test("a locked range keeps others from locking it, as long as the file is open", () => {
+  const path = join(folder, "locked");
+  writeFileSync(path, "x");
+  using first = DataFile.open(path, { writable: true });
+  using second = DataFile.open(path, { writable: true });
+  equal(first.lock(2 ** 33, 4 * PAGE), 0);
+  equal(second.lock(2 ** 33 + 3 * PAGE, PAGE), -abi.EAGAIN);
+  equal(second.lock(2 ** 33 + 4 * PAGE, PAGE), 0);
+  equal(first.lock(0, 2 ** 33 + 5 * PAGE), -abi.EAGAIN);
+  first.close();
+  equal(second.lock(0, 2 ** 40), 0);
+  using reader = DataFile.open(path);
+  equal(reader.lock(0, 1), -abi.EBADF, "for writing it must be open for writing");
+  rmSync(path);
+});
+
+test("holes are known from data, and what was written is flushed", () => {
+  using swap = new SwapFile();
+  using memory = Mapping.reserve(PAGE);
+  memory.view().fill(1);
+  const far = 2 ** 32;
+  equal(swap.pwrite(memory.address, PAGE, far), PAGE);
+  equal(swap.hasData(far, PAGE), true);
+  equal(swap.hasData(far - 2 ** 21, 2 ** 21 + 1), true);
+  equal(swap.hasData(0, 2 ** 21), false);
+  equal(swap.hasData(far + 2 ** 21, PAGE), false, "beyond the end there is nothing");
+  equal(swap.flush(0, far + PAGE), 0);
+  equal(swap.hasData(far, 1), true);
+});
+
 test("a file system without nameless files gets one whose name is taken away", () => {
   const fd = openUnlinked(folder);
   ok(fd >= 0);

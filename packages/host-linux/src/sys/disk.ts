@@ -20,6 +20,9 @@ export const SWAP_DIRECTORY = "/var/tmp";
 const SEEK_END = 2;
 const SEEK_DATA = 3;
 
+/** `SYNC_FILE_RANGE_WAIT_BEFORE`, `_WRITE` and `_WAIT_AFTER`. */
+const FLUSH_AND_WAIT = 1 | 2 | 4;
+
 /** `F_OFD_SETLK`, `F_WRLCK` and the fields of `struct flock`, the same on all machines with addresses of 64 bits. */
 const OFD_SETLK = 37;
 const LOCK_FOR_WRITING = 1;
@@ -114,6 +117,14 @@ class OpenFile implements Disposable {
   /** Says how a range will be used (`POSIX_FADV_*`): 0 or a negative errno. */
   fadvise(offset: ByteCount, bytes: ByteCount, advice: number): number {
     return 0 - libc.fadvise(this.#fd, offset, bytes, advice);
+  }
+
+  /**
+   * Waits until what was written of a range is on its way to the disk and has come there, but not what the file system
+   * knows of the file; `fsync` after it is short. 0 or a negative errno (EIO; ESPIPE, EINVAL where there is no such call).
+   */
+  flush(offset: ByteCount, bytes: ByteCount): number {
+    return libc.syncFileRange(this.#fd, offset, bytes, FLUSH_AND_WAIT) === 0 ? 0 : libc.failed();
   }
 
   /** Waits until all that was written is on the disk: 0 or a negative errno (EIO: bytes were lost). */

@@ -71,6 +71,8 @@ export const fsync: (fd: number) => number = library.func("int fsync(int)");
 export const fcntl: (fd: number, command: number, argument: Address) => number = library.func(
   "int fcntl(int, int, uint64_t)",
 );
+export const syncFileRange: (fd: number, offset: ByteCount, bytes: ByteCount, flags: number) => number =
+  library.func("int sync_file_range(int, int64_t, int64_t, uint)");
 /** Returns the error itself (positive) and leaves errno alone, as POSIX has it. */
 export const fadvise: (fd: number, offset: ByteCount, bytes: ByteCount, advice: number) => number =
   library.func("int posix_fadvise64(int, int64_t, int64_t, int)");
