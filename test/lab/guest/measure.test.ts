@@ -11,11 +11,14 @@ import { PlacedBuffer } from "@hms/host-linux";
 import { best, discover, HmsError, type Machine, type Quantity } from "@hms/topology";
 import { type Measurements, writeMeasurements } from "@hms/topology/measured";
 import { measure } from "hms/measure";
+import { measureText } from "../../../packages/cli/src/measure-output.ts";
+import { __NR_mbind, __NR_move_pages } from "../../../packages/host-linux/src/sys/abi.generated.ts";
 import { machine, nodeOf } from "./machine.ts";
 
 const HMS = join(import.meta.dirname, "../../../packages/cli/bin/hms.js");
 /** Small and short: the guest is emulated. */
 const SHORT = { quick: true, runs: 1, size: "8MiB" } as const;
+const SHORT_ARGUMENTS = ["measure", "--quick", "--runs", "1", "--size", "8MiB", "--json"];
 /** Nearly all of the fast node. */
 const FILL_BYTES: number = 240 << 20;
 const SAVED = "/tmp/measured.json";
@@ -78,6 +81,7 @@ test("every pair is measured in memory of its target, and what has no memory is 
     assert.ok((pair.chases[0]?.latency.median ?? 0) > 0, name);
   }
   writeFileSync(SAVED, writeMeasurements(measured));
+  process.stdout.write(await measureText(measured, { colour: false, width: 100 }));
   const empty = nodeOf(4);
   assert.match(
     measured.missing.find(({ target }) => target === `node${empty}`)?.why ?? "",
@@ -162,7 +166,7 @@ test("nodes that went offline and those that a cpuset leaves out are named, with
     writeFileSync(join(group, "cpuset.mems"), "0-1");
     writeFileSync(join(group, "cpuset.cpus"), "0");
     const inside = `echo $$ > ${group}/cgroup.procs && exec "$@"`;
-    const command = [process.execPath, HMS, "measure", "--quick", "--runs", "1", "--size", "8MiB", "--json"];
+    const command = [process.execPath, HMS, ...SHORT_ARGUMENTS];
     const found = spawnSync("sh", ["-c", inside, "sh", ...command], { encoding: "utf8" });
     assert.equal(found.status, 0, found.stderr);
     const measured = JSON.parse(found.stdout) as Measurements;
@@ -178,4 +182,20 @@ test("nodes that went offline and those that a cpuset leaves out are named, with
   } finally {
     rmdirSync(group);
   }
+});
+
+test("behind a filter on system calls a node's own memory is measured, and why no other", () => {
+  const calls = [__NR_mbind, __NR_move_pages].join(",");
+  const filtered = join(import.meta.dirname, "../../support/filtered.py");
+  const args = [filtered, calls, process.execPath, HMS, ...SHORT_ARGUMENTS];
+  const found = spawnSync("python3", args, { encoding: "utf8" });
+  assert.equal(found.status, 0, found.stderr);
+  const measured = JSON.parse(found.stdout) as Measurements;
+  assert.deepEqual(
+    pairsOf(measured),
+    withCpus.map((node) => `node${node} node${node}`),
+  );
+  const others = measured.missing.filter(({ initiator, target }) => initiator !== null && target !== null);
+  assert.equal(others.length, wanted.length - withCpus.length);
+  for (const { why } of others) assert.equal(why, "memory cannot be asked of it: mbind answers EPERM");
 });
