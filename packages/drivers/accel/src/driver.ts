@@ -373,7 +373,7 @@ export class AccelDriver implements Disposable {
       if (gone) work += this.#recover();
       for (const queue of this.#queues) if (queue !== null) work += this.#attend(queue);
       work += this.#sweep();
-      if (this.#loader.poll()) this.#keeper.end();
+      if (this.#loader.poll(this.#words)) this.#keeper.end();
       return work;
     } finally {
       this.#polling = false;

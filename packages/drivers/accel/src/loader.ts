@@ -6,15 +6,19 @@ import { ARGUMENTS_LIMIT, E_LOADING } from "./layout.ts";
 import type { ProgramSource, ToDevice } from "./messages.ts";
 import { checkWasm, type HandleEntry, type ProgramEntry } from "./programs.ts";
 
-/** How long a program may take to load. Nanoseconds. */
+/** How long a program may take to load, from when the device's thread begins with it. Nanoseconds. */
 const LOAD_MAX: Nanoseconds = 5e9;
+/** How long it may take until the thread begins: on a busy machine the thread takes its time to start. Nanoseconds. */
+const BEGIN_MAX: Nanoseconds = 60e9;
 /** Programs, and kernels, that a device can have. */
 const PROGRAMS_MAX = 4096;
 const HANDLES_MAX = 65536;
 
 interface Pending {
   readonly done: (reply: ControlReply) => void;
-  readonly since: Nanoseconds;
+  since: Nanoseconds;
+  /** Whether the thread has begun with it. */
+  begun: boolean;
 }
 
 /** The programs of a device, as the kernel keeps them: a thread that follows another gets them again. */
@@ -50,7 +54,7 @@ export class Loader {
     const memory = source.kind === "wasm" ? checkWasm(name, source.bytes) : null;
     const program = ++this.#lastProgram;
     this.#programs.set(program, { program, name, source, memory, kernels: null });
-    this.#pending.set(program, { done, since: this.#now() });
+    this.#pending.set(program, { done, since: this.#now(), begun: false });
     this.#post({ type: "program", program, name, source, again: false });
   }
 
@@ -136,12 +140,19 @@ export class Loader {
   }
 
   /** Whether a program takes too long: the device's thread has to be ended. */
-  poll(): boolean {
+  poll(words: Int32Array): boolean {
     if (this.#pending.size === 0) return false;
     const now = this.#now();
-    for (const [program, { since }] of this.#pending) {
-      if (now - since < LOAD_MAX) continue;
-      this.refused(program, ETIMEDOUT, `it took longer than ${LOAD_MAX / 1e9} s`);
+    const loading = Atomics.load(words, E_LOADING);
+    for (const [program, pending] of this.#pending) {
+      if (program === loading && !pending.begun) {
+        pending.begun = true;
+        pending.since = now;
+      }
+      const most = pending.begun ? LOAD_MAX : BEGIN_MAX;
+      if (now - pending.since < most) continue;
+      const why = pending.begun ? "it took longer than" : "the device's thread did not begin with it within";
+      this.refused(program, ETIMEDOUT, `${why} ${most / 1e9} s`);
       return true;
     }
     return false;
@@ -156,6 +167,10 @@ export class Loader {
   /** Tells a new thread of everything, but for the program that the last one did not survive. */
   again(suspect: number): void {
     if (suspect !== 0) this.refused(suspect, EIO, "the device's thread ended while it was loaded");
+    for (const pending of this.#pending.values()) {
+      pending.begun = false;
+      pending.since = this.#now();
+    }
     for (const { program, name, source, kernels } of this.#programs.values())
       this.#post({ type: "program", program, name, source, again: kernels !== null });
     for (const { handle, program, name, parameters } of this.#handles.values())
