@@ -108,6 +108,13 @@ CPU node1  80.0 ±1% (10.0)   160 ±1% (20.0)`;
     assert.match(text, /node0 +it has no room/);
   });
 
+  it("shows no spread of a single run", async () => {
+    const one = { median: 2e9, min: 2e9, max: 2e9, runs: 1 };
+    const devices = [{ device: "accel0", bytes: 4096, toDevice: one, toHost: one }];
+    const text = await measureText(measured({ devices }), PLAIN);
+    assert.match(text, /accel0 +2\.00 to it, 2\.00 from it/);
+  });
+
   it("marks doubtful values in colour", async () => {
     const text = await measureText(measured({ pairs: [pair(0, 1)] }), { colour: true, width: 80 });
     const [, doubtful = ""] = text.split("\u001b[33m");

@@ -109,7 +109,8 @@ function latencies([first, second]: readonly MeasuredChase[]): Cell | null {
     : { ...shown, text: `${shown.text} (${threeDigits(second.latency.median)})` };
 }
 
-function withSpread({ median, min, max }: Sample, text: string): Cell {
+function withSpread({ median, min, max, runs }: Sample, text: string): Cell {
+  if (runs === 1) return { text, doubtful: false };
   const spread = (max - min) / median;
   const doubtful = spread > SPREAD_MAX;
   return { text: `${text} ±${Math.round(spread * 50)}%${doubtful ? "!" : ""}`, doubtful };
