@@ -1,0 +1,91 @@
+import { equal, ok } from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { step } from "./sys/testing/step.ts";
+import { Kernel } from "./testing/kernel.ts";
+
+const file = import.meta.filename;
+const MiB = 2 ** 20;
+const PAGE = 4096;
+
+/** A number for each place. */
+const at = (i: number): number => (Math.imul(i, 2_654_435_761) ^ (i >>> 7)) >>> 0;
+
+function words(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+}
+
+/** Something to compute between touches, in which the kernel thread may read. */
+function readThrough(numbers: Uint32Array, backwards: boolean): void {
+  const { length } = numbers;
+  for (let k = 0; k < length; k++) {
+    const i = backwards ? length - 1 - k : k;
+    if (numbers[i] !== at(i)) throw new Error(`word ${i} is ${numbers[i]}, not ${at(i)}`);
+  }
+}
+
+step(file, "what follows in a file is read before it is touched, forwards and backwards", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "hms-ahead-"));
+  const path = join(folder, "numbers");
+  const content = new Uint32Array(12 * MiB);
+  for (let i = 0; i < content.length; i++) content[i] = at(i);
+  writeFileSync(path, content);
+  const kernel = new Kernel({ ramBytes: 16 * MiB });
+  const region = kernel.map({ bytes: content.byteLength, kind: "file", file: { path, writable: false } });
+  const numbers = words(kernel.bytes(region));
+  for (const backwards of [false, true]) {
+    const before = kernel.call("statistics");
+    readThrough(numbers, backwards);
+    const after = kernel.call("statistics");
+    const ahead = after.readAhead - before.readAhead;
+    ok(ahead > 1000, `${ahead} of ${region.bytes / PAGE} pages, backwards: ${backwards}`);
+    ok(after.resident <= after.budget);
+  }
+  equal(kernel.call("statistics").overBudget, 0);
+  await kernel.close();
+  rmSync(folder, { recursive: true });
+});
+
+step(file, "what follows on the disk is read before it is touched, and is what was written", async () => {
+  const kernel = new Kernel({ ramBytes: 16 * MiB });
+  const numbers = words(kernel.bytes(kernel.map({ bytes: 48 * MiB })));
+  for (let i = 0; i < numbers.length; i++) numbers[i] = at(i);
+  const { readAhead } = kernel.call("statistics");
+  readThrough(numbers, false);
+  const after = kernel.call("statistics");
+  ok(after.readAhead - readAhead > 1000, `${after.readAhead - readAhead} pages`);
+  for (let i = 0; i < numbers.length; i += 3) numbers[i] = 7;
+  for (let i = 0; i < numbers.length; i++)
+    if (numbers[i] !== (i % 3 === 0 ? 7 : at(i))) throw new Error(`word ${i} is ${numbers[i]}`);
+  await kernel.close();
+});
+
+step(file, "touches here and there read nothing ahead", async () => {
+  const kernel = new Kernel({ ramBytes: 16 * MiB });
+  const numbers = words(kernel.bytes(kernel.map({ bytes: 32 * MiB })));
+  for (let i = 0; i < numbers.length; i += PAGE / 4) numbers[i] = at(i);
+  const { readAhead } = kernel.call("statistics");
+  const pages = 8192;
+  for (let k = 0, page = 1; k < 3000; k++, page = (page * 5 + 4099) % pages) {
+    const i = (page * PAGE) / 4;
+    equal(numbers[i], at(i));
+  }
+  equal(kernel.call("statistics").readAhead, readAhead);
+  await kernel.close();
+});
+
+step(file, "a program that just fits is left alone", async () => {
+  const kernel = new Kernel({ ramBytes: 16 * MiB });
+  const bytes = kernel.bytes(kernel.map({ bytes: 16 * MiB - 64 * PAGE }));
+  bytes.fill(1);
+  for (let i = 0; i < bytes.length; i += PAGE) bytes[i] = 2;
+  const { cpuFaults } = kernel.call("statistics");
+  for (let round = 0; round < 20; round++) {
+    for (let i = 0; i < bytes.length; i += PAGE) bytes[i] = round;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  equal(kernel.call("statistics").cpuFaults, cpuFaults);
+  equal(kernel.call("statistics").swappedOut, 0);
+  await kernel.close();
+});
