@@ -1,5 +1,6 @@
 // The core: spaces, page states, mirrors, range fault, invalidation, migration, device memory; the two contracts.
 // docs/concepts/hmm.md says how they play together, docs/guides/writing-a-driver.md how a driver is written.
+export { answerFault, type FaultSteps } from "./answer-fault.ts";
 export { Around } from "./around.ts";
 export { CAUSE, type Cause, LOSS, type LossReason } from "./cause.ts";
 export { Core } from "./core.ts";

@@ -1,32 +1,28 @@
 import {
   ANON,
+  answerFault,
   CAUSE,
   type Cause,
   COHERENT,
   collapseDuplicates,
   DIRTY,
   DUPLICATED,
-  EAGAIN,
-  EFAULT,
   EIO,
   EMPTY,
   ENOMEM,
   type Errno,
-  EXCLUSIVE,
+  type FaultSteps,
   FILE_PLACE,
   HOST,
   HUGE_ORDER,
   HUGE_PAGES,
   KIND,
-  LOST,
-  MOVING,
   NO_FRAME,
   NOWHERE,
   OK,
   PAGE_BYTES,
   type PageCount,
   type PageIndex,
-  PRIVATE,
   type Region,
   type Space,
   SWAP,
@@ -57,34 +53,20 @@ export function hostFault(
   write: boolean,
   cause: Cause,
 ): Errno {
-  if (space.closed) return EFAULT;
-  const region = space.regions.at(page);
-  if (region === null || !region.readable || (write && !region.writable)) return EFAULT;
-  const flags = space.table.flagsAt(page);
-  switch (flags & KIND) {
-    case EMPTY:
-      if (region.backing instanceof CachedFile) return faultCached(host, space, region, page, write, cause);
-      return populate(host, space, region, page, write, cause);
-    case SWAP:
-      return swapIn(host, space, region, page, write, cause);
-    case PRIVATE:
-      return bringHome(host, space, region, page, cause);
-    case EXCLUSIVE:
-      return host.core.restoreExclusive(space, page, cause);
-    case MOVING:
-      return EAGAIN;
-    case LOST:
-      return EIO;
-    case HOST:
-    case COHERENT:
-      return write && (flags & WRITE) === 0 ? writeFault(host, space, region, page, cause) : OK;
-    default:
-      return EFAULT;
-  }
+  return answerFault(host, steps, space, page, write, cause);
 }
 
+const steps: FaultSteps<LinuxHost> = { populate, swapIn, write: writeFault, bringHome };
+
 /** A device has the page: it comes home, and for a CPU's touch those around it that the same device's driver lets go. */
-function bringHome(host: LinuxHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
+function bringHome(
+  host: LinuxHost,
+  space: Space,
+  region: Region,
+  page: PageIndex,
+  _write: boolean,
+  cause: Cause,
+): Errno {
   const around = cause === CAUSE.cpuFault ? host.windowIn(region, page) : null;
   return host.core.bringHome(space, page, cause, around);
 }
@@ -97,6 +79,7 @@ function populate(
   write: boolean,
   cause: Cause,
 ): Errno {
+  if (region.backing instanceof CachedFile) return faultCached(host, space, region, page, write, cause);
   if (region.backing instanceof FileSource)
     return populateFromFile(host, space, region, region.backing, page, write, cause);
   if (region.kind !== "anonymous") return EIO;
@@ -286,7 +269,14 @@ function isSwapped(space: Space, page: PageIndex, slot: number): boolean {
 }
 
 /** A write to a page that is there but not writable: the page of zeros, duplicated, or as it is on disk. */
-function writeFault(host: LinuxHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
+function writeFault(
+  host: LinuxHost,
+  space: Space,
+  region: Region,
+  page: PageIndex,
+  _write: boolean,
+  cause: Cause,
+): Errno {
   const flags = space.table.flagsAt(page);
   if ((flags & DUPLICATED) !== 0) {
     collapseDuplicates(space, page);

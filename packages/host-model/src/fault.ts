@@ -1,19 +1,18 @@
 import {
   ANON,
+  answerFault,
   CAUSE,
   type Cause,
-  COHERENT,
   collapseDuplicates,
   DAX,
   DIRTY,
   DUPLICATED,
-  EAGAIN,
   EFAULT,
   EIO,
   EMPTY,
   ENOMEM,
   type Errno,
-  EXCLUSIVE,
+  type FaultSteps,
   FILE_PLACE,
   HOST,
   HOST_PLACE,
@@ -21,14 +20,11 @@ import {
   HUGE_PAGES,
   isPresent,
   KIND,
-  LOST,
-  MOVING,
   NO_FRAME,
   NOWHERE,
   OK,
   PAGE_BYTES,
   type PageIndex,
-  PRIVATE,
   type Region,
   type Space,
   SWAP,
@@ -53,30 +49,10 @@ export function handleFault(
 ): Errno {
   host.clock.advance(host.costs.fault);
   host.yield("fault");
-  if (space.closed) return EFAULT;
-  const region = space.regions.at(page);
-  if (region === null || !region.readable || (write && !region.writable)) return EFAULT;
-  const flags = space.table.flagsAt(page);
-  switch (flags & KIND) {
-    case EMPTY:
-      return populate(host, space, region, page, write, cause);
-    case SWAP:
-      return swapIn(host, space, region, page, write, cause);
-    case PRIVATE:
-      return host.core.bringHome(space, page, cause);
-    case EXCLUSIVE:
-      return host.core.restoreExclusive(space, page, cause);
-    case MOVING:
-      return EAGAIN;
-    case LOST:
-      return EIO;
-    case HOST:
-    case COHERENT:
-      return write && (flags & WRITE) === 0 ? writeFault(host, space, region, page, cause) : OK;
-    default:
-      return EFAULT;
-  }
+  return answerFault(host, steps, space, page, write, cause);
 }
+
+const steps: FaultSteps<ModelHost> = { populate, swapIn, write: writeFault };
 
 function populate(
   host: ModelHost,
@@ -263,7 +239,14 @@ function swapIn(
 }
 
 /** A write to a page that is there but not writable: shared by a fork, a file's, the page of zeros, or duplicated. */
-function writeFault(host: ModelHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
+function writeFault(
+  host: ModelHost,
+  space: Space,
+  region: Region,
+  page: PageIndex,
+  _write: boolean,
+  cause: Cause,
+): Errno {
   const flags = space.table.flagsAt(page);
   const frame = space.table.frameAt(page);
   if ((flags & DUPLICATED) !== 0) {
