@@ -47,3 +47,27 @@ test("any pages: a device's table holds what was put in and not dropped since", 
     { numRuns: 300 },
   );
 });
+
+test("a run is as many pages set one by one, whatever was there", () => {
+  fc.assert(
+    fc.property(
+      fc.nat(1200),
+      fc.integer({ min: 1, max: 900 }),
+      fc.array(fc.nat(2200)),
+      (first, count, there) => {
+        const [one, other] = [new DeviceTable(), new DeviceTable()];
+        const frames = Uint32Array.from({ length: count + 3 }, (_, k) => 7 * k);
+        for (const table of [one, other]) for (const page of there) table.set(page, page, MAY_READ);
+        one.setRun(first, frames, 3, count, MAY_WRITE);
+        for (let k = 0; k < count; k++) other.set(first + k, frames[3 + k] ?? 0, MAY_WRITE);
+        assert.equal(one.size, other.size);
+        for (let page = 0; page < 2200; page++) {
+          assert.equal(one.frame(page), other.frame(page));
+          assert.equal(one.right(page), other.right(page));
+        }
+        one.clear(0, 3000);
+        assert.equal(one.size, 0);
+      },
+    ),
+  );
+});

@@ -96,6 +96,71 @@ test("any takes and gives: no page is given out twice, huge blocks are whole, an
   );
 });
 
+test("runs of pages: nobody gets a page twice, and what is given back together is had together again", () => {
+  const sizes = fc.record({ pages: fc.integer({ min: 1, max: 2100 }), reserved: fc.nat(20) });
+  const step = fc.oneof(
+    fc.record({ take: fc.integer({ min: 1, max: HUGE_PAGES }) }),
+    fc.record({ one: fc.nat(40) }),
+    fc.record({ give: fc.nat(5), part: fc.nat(600) }),
+  );
+  fc.assert(
+    fc.property(sizes, fc.array(step, { maxLength: 60 }), ({ pages, reserved }, steps) => {
+      if (reserved > pages) return;
+      const free = new FrameAllocator(pages, reserved);
+      const out = new Set<number>();
+      const runs: { first: number; count: number }[] = [];
+      const put = (first: number, count: number): void => {
+        for (let index = first; index < first + count; index++) {
+          assert.ok(index >= reserved && index < pages && !out.has(index) && free.isTaken(index));
+          out.add(index);
+        }
+        runs.push({ first, count });
+      };
+      for (const ask of steps) {
+        if ("take" in ask) {
+          const first = free.takeRun(ask.take);
+          if (first < 0) assert.equal(out.size, pages - reserved);
+          else assert.ok(free.got >= 1 && free.got <= ask.take);
+          if (first >= 0) put(first, free.got);
+        } else if ("one" in ask) {
+          for (let i = 0; i < ask.one; i++) {
+            const index = free.take();
+            if (index >= 0) put(index, 1);
+          }
+        } else {
+          const run = runs.splice(ask.give, 1)[0];
+          if (run === undefined) continue;
+          const count = Math.min(run.count, ask.part + 1);
+          free.giveRun(run.first, count);
+          for (let k = 0; k < count; k++) out.delete(run.first + k);
+          if (count < run.count) runs.push({ first: run.first + count, count: run.count - count });
+        }
+        assert.equal(free.available, pages - reserved - out.size);
+      }
+      for (const { first, count } of runs) free.giveRun(first, count);
+      assert.equal(free.available, pages - reserved);
+      for (let left = pages - reserved; left > 0; left -= free.got) assert.ok(free.takeRun(HUGE_PAGES) >= 0);
+      assert.equal(free.takeRun(1), -1);
+    }),
+  );
+});
+
+test("mappings of frames that follow each other, together as one by one", () => {
+  const table = new FrameTable(1000, 600);
+  table.mapRun(8, 500, 3, 2 ** 32 + 512);
+  assert.equal(table.mapped, 500);
+  for (const index of [8, 9, 507]) {
+    assert.deepEqual(
+      [table.mapCount[index], table.spaceOf(index), table.pageOf(index)],
+      [1, 3, 2 ** 32 + 512 + index - 8],
+    );
+  }
+  table.unmap(8, 3, 2 ** 32 + 512);
+  table.unmapRun(9, 499);
+  assert.equal(table.mapped, 0);
+  assert.ok(table.mapCount.every((count) => count === 0));
+});
+
 test("giving back what is free is a programmer's error", () => {
   const free = new FrameAllocator(600);
   const index = free.take();
