@@ -1,3 +1,4 @@
+import type { Nanoseconds } from "@hms/hmm";
 import { type KernelLimits, readLimits } from "@hms/host-linux/numa";
 import { type Limits, limitsFrom } from "@hms/policy";
 import {
@@ -11,6 +12,9 @@ import {
 import { discoverMeasured } from "@hms/topology/measured";
 import type { Machine as Accelerator } from "../objects.ts";
 import { FILE, HOST } from "./place.ts";
+
+/** One call reads what the kernel allows once. */
+const FRESH_FOR: Nanoseconds = 10e6;
 
 const UNKNOWN: LinkProperties = {
   readBandwidth: null,
@@ -37,9 +41,13 @@ export class MachineView {
   #live: Machine | null = null;
   #nodes = "";
   readonly #made = new Map<string, Machine>();
+  readonly #now: () => Nanoseconds;
+  #limits: KernelLimits | null = null;
+  #limitsAt: Nanoseconds = 0;
 
-  constructor(devices: () => readonly Accelerator[]) {
+  constructor(devices: () => readonly Accelerator[], now: () => Nanoseconds) {
     this.#devices = devices;
+    this.#now = now;
   }
 
   /** The machine as it is now, with `host` and `file` as targets if those are meant by themselves. */
@@ -59,9 +67,14 @@ export class MachineView {
     return machine;
   }
 
-  /** What the kernel allows now. */
+  /** What the kernel allows now; what was read a moment ago counts as now. */
   limits(): KernelLimits {
-    return readLimits();
+    const now = this.#now();
+    if (this.#limits === null || now - this.#limitsAt > FRESH_FOR) {
+      this.#limits = readLimits();
+      this.#limitsAt = now;
+    }
+    return this.#limits;
   }
 
   /** The same as a request is decided by. */

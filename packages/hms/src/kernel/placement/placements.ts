@@ -40,7 +40,10 @@ export class Placements implements Disposable {
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
-    this.view = new MachineView(() => kernel.machines);
+    this.view = new MachineView(
+      () => kernel.machines,
+      () => kernel.open.now(),
+    );
     this.rooms = new Rooms(() => kernel.open.now());
     this.devices = new Devices(kernel);
     this.shares = new TargetShares(kernel);
