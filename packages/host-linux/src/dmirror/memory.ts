@@ -32,15 +32,21 @@ import { type Address, type ByteCount, HUGE_BYTES, PAGE_BYTES } from "../sys/uni
 import type { SystemCalls } from "./calls.ts";
 import type { Room } from "./room.ts";
 
-const PROTECTIONS = { none: PROT_NONE, r: PROT_READ, rw: PROT_READ | PROT_WRITE } as const;
-const ADVICE = {
+const PROTECTIONS: Readonly<Record<"none" | "r" | "rw", number>> = {
+  none: PROT_NONE,
+  r: PROT_READ,
+  rw: PROT_READ | PROT_WRITE,
+};
+const ADVICE: Readonly<
+  Record<"dontneed" | "free" | "hugepage" | "nohugepage" | "pageout" | "collapse", number>
+> = {
   dontneed: MADV_DONTNEED,
   free: MADV_FREE,
   hugepage: MADV_HUGEPAGE,
   nohugepage: MADV_NOHUGEPAGE,
   pageout: MADV_PAGEOUT,
   collapse: MADV_COLLAPSE,
-} as const;
+};
 
 /** Where ranges are put: far from what the C library and the runtime map, so that a hole stays a hole. */
 const PLACES: Address = 0x1000_0000_0000;

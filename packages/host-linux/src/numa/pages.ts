@@ -49,7 +49,7 @@ export class ProcessPages implements Disposable {
   /** After `move`: MOVED, HELD or an errno of those that had somewhere to go. */
   readonly hindrance: Int32Array<ArrayBuffer> = new Int32Array(BATCH_PAGES);
   /** The node that the last `move` was refused. */
-  refusedNode = STAY;
+  refusedNode: number = STAY;
   readonly #pid: number;
   readonly #present: PresentPages;
   readonly #address = new Float64Array(BATCH_PAGES);

@@ -2,7 +2,7 @@ import type { Registry } from "../spec.ts";
 import { CONTEXT, CONTEXT_TYPES } from "./context.ts";
 import { DEVICE, DEVICE_TYPES } from "./device.ts";
 import { EVENTS, EVENTS_TYPES } from "./events.ts";
-import { PLACEMENT_TYPES } from "./placement.ts";
+import { PLACEMENT_METHODS, PLACEMENT_TYPES } from "./placement.ts";
 import { QUEUE, QUEUE_TYPES } from "./queue.ts";
 import { REGION, REGION_TYPES } from "./region.ts";
 import { REGISTRATION, REGISTRATION_TYPES } from "./registration.ts";
@@ -23,7 +23,9 @@ export interface CoreRegistry extends Registry {
     typeof EVENTS_TYPES;
   readonly objects: {
     readonly context: typeof CONTEXT;
-    readonly space: typeof SPACE;
+    readonly space: Omit<typeof SPACE, "methods"> & {
+      readonly methods: (typeof SPACE)["methods"] & typeof PLACEMENT_METHODS;
+    };
     readonly region: typeof REGION;
     readonly device: typeof DEVICE;
     readonly queue: typeof QUEUE;
@@ -49,7 +51,7 @@ export const CORE: CoreRegistry = {
   },
   objects: {
     context: CONTEXT,
-    space: SPACE,
+    space: { ...SPACE, methods: { ...SPACE.methods, ...PLACEMENT_METHODS } },
     region: REGION,
     device: DEVICE,
     queue: QUEUE,

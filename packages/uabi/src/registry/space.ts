@@ -1,5 +1,3 @@
-import { PLACEMENT_METHODS } from "./placement.ts";
-
 export const SPACE_TYPES = {
   override: {
     kind: "nested",
@@ -107,6 +105,7 @@ export const SPACE_TYPES = {
   },
 } as const;
 
+/** The space without its methods of placement. */
 export const SPACE = {
   id: 2,
   since: 1,
@@ -266,6 +265,5 @@ export const SPACE = {
         statistics: { id: 2, type: "struct", of: "space-statistics", required: true, doc: "The counts." },
       },
     },
-    ...PLACEMENT_METHODS,
   },
 } as const;
