@@ -232,7 +232,8 @@ function movesBenchmark(whole: boolean): Benchmark {
     name: `pages of ${size} to the accelerator and home`,
     unit: "GiB/s",
     better: "higher",
-    bound: 0.8,
+    // What is asked is this, or no copy at all. Small pages keep to the second: the kernel moves each by itself.
+    bound: whole ? 0.8 : 0.4,
     run() {
       const skipped = impossible();
       if (skipped !== null) return { skipped };
