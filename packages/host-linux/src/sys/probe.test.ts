@@ -83,7 +83,8 @@ test("each lack has its reason and remedy", () => {
   );
   expectRefused({ ...none, refused: -abi.EACCES, unprivileged: 0 }, "NO_USERFAULTFD", /security policy/);
   expectRefused({ ...none, refused: -abi.EINVAL, unprivileged: 0 }, "NO_USERFAULTFD", /user-mode faults/);
-  expectRefused({ ...none, refused: -abi.EMFILE, unprivileged: 0 }, "NO_USERFAULTFD", /EMFILE/);
+  expectRefused({ ...none, refused: -abi.EMFILE, unprivileged: 0 }, "NO_DESCRIPTOR", /EMFILE.*ulimit -n/);
+  expectRefused({ ...none, refused: -abi.ENOMEM, unprivileged: 0 }, "NO_USERFAULTFD", /ENOMEM; free memory/);
 });
 
 /** Makes the kernel answer userfaultfd(2) of this thread with an errno, as a container's filter does. */

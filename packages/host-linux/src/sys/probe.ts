@@ -124,7 +124,7 @@ export interface Needs {
 
 /**
  * Answers the capabilities, or throws the reason why hms cannot work with them, and the remedy: `NO_USERFAULTFD` (the
- * kernel has none, or a filter keeps it away), `KERNEL_TOO_OLD`, `USER_MODE_FAULTS_ONLY` (only with `systemCalls`).
+ * kernel has none, or a filter keeps it away), `NO_DESCRIPTOR`, `KERNEL_TOO_OLD`, `USER_MODE_FAULTS_ONLY` (only with `systemCalls`).
  */
 export function requireCapabilities(found: Capabilities = probe(), needs: Needs = {}): Capabilities {
   if (found.userfaultfd === "none") throw noUserfaultfd(found);
