@@ -1,11 +1,11 @@
 // lab: full
 // Fast, slow, persistent and CXL memory as targets: made nodes as an administrator does, found by kind, and used. In the
 // end the CXL memory goes offline, and is no target any more.
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { after, before, test } from "node:test";
 import { discoverLive } from "@hms/topology";
-import { placeCommand } from "hms/process";
+import { placeCommand, planCommand, runPlanned } from "hms/process";
 import { nodeOf } from "./machine.ts";
 
 let cxl = -1;
@@ -72,7 +72,15 @@ for (const [what, where] of [
 }
 
 test("a node that went offline is no target any more", async () => {
+  const request = { targets: [`node${cxl}`], mode: "strict" } as const;
+  const machine = await discoverLive();
+  const plan = planCommand(request, { machine });
   shell(`daxctl offline-memory ${cxlDevice}`);
+  // What was read and planned before is refused as such.
+  const code = "PLACEMENT_REFUSED";
+  const message = /went offline since; read the topology again/;
+  throws(() => placeCommand(["true"], request, { machine }), { code, errno: "ENODEV", message });
+  throws(() => runPlanned(["true"], plan), { code, errno: "EINVAL" });
   const { targets } = await discoverLive();
   // The kernel keeps the empty node.
   equal(targets.find(({ numaNode }) => numaNode === cxl)?.size ?? 0, 0);
