@@ -381,9 +381,9 @@ describe("what the kernel does not allow", () => {
 describe("pages come back from disk to their node", () => {
   test("swapped out and touched again", async () => {
     using small = await open({ ram: "16MiB" });
-    using x = small.space.alloc(Uint8Array, 48 * MIB, { bind: id(slow) });
-    for (let page = 0; page < 48 * 256; page++) x.view[page * PAGE] = page & 255;
-    for (let page = 0; page < 48 * 256; page++) equal(x.view[page * PAGE], page & 255);
+    using x = small.space.alloc(Uint8Array, 24 * MIB, { bind: id(slow) });
+    for (let page = 0; page < 24 * 256; page++) x.view[page * PAGE] = page & 255;
+    for (let page = 0; page < 24 * 256; page++) equal(x.view[page * PAGE], page & 255);
     const nodes = nodesOf(x).filter((node) => node >= 0);
     ok(nodes.length > 1000);
     deepEqual(counted(nodes), { [slow]: nodes.length });
