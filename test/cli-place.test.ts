@@ -4,7 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { memsAllowed } from "@hms/host-linux/numa";
 import {
@@ -48,6 +48,8 @@ test("wrong usage is exit code 2 and one sentence", () => {
     [["move", "1", "2", "--for", node], "one too many"],
     [["move", "1"], "--for or --target is required"],
     [["move", "1", "--for", node, "--rate", "fast"], "--rate"],
+    [["exec", "--for", node, "--measured", "a", "--no-measured", "--", "true"], "given both"],
+    [["move", "1", "--for", node, "--measured", "a", "--no-measured"], "given both"],
   ] as const) {
     const { status, stdout, stderr } = hms(...args);
     deepEqual([status, stdout], [2, ""], `${args.join(" ")}: ${stderr}`);
@@ -66,6 +68,11 @@ test("what is not there is exit code 1 and one sentence with what there is", { s
     [["exec", "--target", node, "--mode", "weighted", "--weights", "256", "--", "true"], /1 to 255/],
     [["move", "4194304", "--for", node], /no process of this number/],
     [["move", String(process.pid), "--target", node, "--from", "nodd0"], /did you mean node0/],
+    [["move", String(process.pid), "--target", node, "--regions", "heap"], /did you mean \[heap\]/],
+    [["move", String(process.pid), "--target", node, "--regions", "[heep]"], /did you mean \[heap\]/],
+    [["move", String(process.pid), "--target", node, "--regions", "zzzz*"], /there are .*hms ps --regions/],
+    [["exec", "--for", node, "--measured", "/no/such/file", "--", "true"], /\/no\/such\/file/],
+    [["move", String(process.pid), "--target", node, "--measured", "/no/such/file"], /\/no\/such\/file/],
   ] as const) {
     const { status, stdout, stderr } = hms(...args);
     deepEqual([status, stdout], [1, ""], `${args.join(" ")}: ${stderr}`);
@@ -107,6 +114,24 @@ test("exec --report: signals reach the command, and the report comes after", { s
   deepEqual([told.code, told.signal, told.policy.name], [null, "SIGKILL", "prefer"]);
 });
 
+test("exec: room that is not there is told, and the command runs all the same", { skip }, () => {
+  const { status, stdout, stderr } = hms("exec", "--target", node, "--size", "4PiB", "--", "echo", "it ran");
+  deepEqual([status, stdout], [0, "it ran\n"]);
+  match(
+    stderr,
+    new RegExp(`^hms: Room for 4 PiB was asked for, but ${node} has [\\d.]+ .?i?B free; .+\\.\n$`),
+  );
+  equal(hms("exec", "--target", node, "--size", "4KiB", "--", "true").stderr, "");
+  const dry = hms("exec", "--target", node, "--size", "4PiB", "--dry-run");
+  match(dry.stdout, /^Room for 4 PiB was asked for, but /m);
+  const json = JSON.parse(hms("exec", "--target", node, "--size", "4PiB", "--dry-run", "--json").stdout);
+  match(json.policy.notes.join(" "), /Room for 4 PiB was asked for/);
+});
+
+test("exec: its help says that it places no CPUs, and what does", () => {
+  match(hms("help", "exec").stdout.replaceAll(/\s+/g, " "), /not CPUs.*taskset.*numactl --cpunodebind=0/);
+});
+
 test("exec --dry-run runs nothing", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), "hms-exec-"));
   try {
@@ -135,7 +160,45 @@ test("move: text and JSON of what is right already", { skip }, async () => {
       hms("move", pid, "--target", targets, "--dry-run", "--json").stdout,
     );
     deepEqual([dryRun, name, report.elsewhere, report.satisfied], [true, "sleep", [], true]);
-    match(hms("move", pid, "--target", targets, "--regions", "none*").stdout, /There are no such pages/);
+    const size = "[\\d.]+ .iB";
+    match(
+      text.stdout,
+      new RegExp(`^Process ${pid} \\(sleep\\): all ${size} are in place already; nothing was moved\n`),
+    );
+    match(
+      hms("move", pid, "--target", targets, "--dry-run").stdout,
+      /all .* are in place already; nothing would move/,
+    );
+    const short = hms("move", pid, "--target", node, "--size", "4PiB", "--dry-run");
+    match(
+      short.stdout,
+      /^Room for 4 PiB was asked for, but .* free; what does not fit stays where it is\.$/m,
+    );
+    const refused = hms("move", pid, "--target", node, "--size", "4PiB", "--mode", "strict");
+    deepEqual(
+      [refused.status, refused.stdout],
+      [1, ""],
+      "nothing was looked at, so no line says where pages are",
+    );
+    match(refused.stderr, /4 PiB are required in .*, but .* free there/);
+    const asJson = hms("move", pid, "--target", node, "--size", "4PiB", "--mode", "strict", "--json");
+    equal(JSON.parse(asJson.stdout).report, null);
+  } finally {
+    child.kill();
+  }
+});
+
+test("move: a program is called as hms ps calls it, whatever its main thread is called", {
+  skip,
+}, async () => {
+  const program = "setInterval(() => {}, 1000); console.log(1)";
+  const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "ignore"] });
+  try {
+    await once(child.stdout, "data");
+    const pid = String(child.pid);
+    const { stdout } = hms("move", pid, "--target", node, "--dry-run");
+    ok(stdout.startsWith(`Process ${pid} (${basename(process.execPath)}): `), stdout);
+    match(hms("ps").stdout, new RegExp(`^ *${pid} .* ${basename(process.execPath)} -e `, "m"));
   } finally {
     child.kill();
   }

@@ -41,7 +41,7 @@ describe("hms ps", () => {
     assert.equal(code, 0, err);
     const lines = out.slice(out.indexOf("ADDRESS")).trimEnd().split("\n").slice(1);
     assert.equal(lines.length, 4);
-    assert.match(lines[0] ?? "", /48 MiB/);
+    assert.match(lines[0] ?? "", /48(\.\d+)? MiB/);
     assert.match(lines[3] ?? "", /and [\d,]+ smaller regions with [\d.]+ MiB: --count shows more/);
   });
 
@@ -92,6 +92,13 @@ describe("hms ps", () => {
     );
   });
 
+  test("takes the measurements that are named, or none", () => {
+    const { code, err } = hms(["ps", "--measured", "/no/such/file"]);
+    assert.equal(code, 1);
+    assert.match(err, /\/no\/such\/file/);
+    assert.equal(hms(["ps", "--no-measured", String(child.pid)]).code, 0);
+  });
+
   test("refuses wrong usage with a sentence that says what to do", () => {
     const refused: readonly (readonly [readonly string[], RegExp])[] = [
       [["0"], /PID takes the number of a process/],
@@ -102,6 +109,7 @@ describe("hms ps", () => {
       [["--all", "1"], /--all is for the list/],
       [["--count", "0"], /--count takes a whole number from 1/],
       [["--interval", "x"], /--interval takes a whole number from 1/],
+      [["--measured", "a", "--no-measured"], /given both/],
       [["--sort", "memroy"], /did you mean memory\?/],
       [["--prefer", "capacity"], /--prefer takes bandwidth, latency/],
     ];

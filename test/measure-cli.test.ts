@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -38,6 +47,30 @@ describe("hms measure", () => {
     assert.match(hms(["topo", "--measured", saved], { env }).out, /numbers from measured/);
     assert.match(hms(["pick", "--for", "node0", "--measured", saved], { env }).out, /\(measurement\)/);
     assert.doesNotMatch(hms(["pick", "--for", "node0"], { env }).out, /\(measurement\)/);
+    for (const command of ["exec", "move"]) {
+      const args = [
+        command,
+        ...(command === "move" ? [String(process.pid)] : []),
+        "--for",
+        "node0",
+        "--json",
+      ];
+      const dry = hms([...args, "--dry-run", "--measured", saved], { env });
+      assert.match(dry.out, /\(measurement\)/, dry.err);
+    }
+    assert.equal(hms(["ps", String(process.pid), "--measured", saved], { env }).code, 0);
+    // hms/process takes what is kept, unless it is given a machine.
+    const kept = join(scratch, "kept");
+    mkdirSync(join(kept, "hms"), { recursive: true });
+    copyFileSync(saved, join(kept, "hms/measured.json"));
+    const program =
+      'import { planCommand } from "hms/process"; console.log(planCommand({ for: ["node0"] }).decision.targets[0].why)';
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
+      encoding: "utf8",
+      cwd: import.meta.dirname,
+      env: { ...process.env, XDG_DATA_HOME: kept },
+    });
+    assert.match(stdout, /\(measurement\)/, stderr);
     assert.deepEqual(
       readdirSync(scratch).filter((name) => name.endsWith(".tmp")),
       [],

@@ -33,11 +33,6 @@ export async function openMachine(options: Options): Promise<Machine> {
   return discover(options.get("input"), { measured });
 }
 
-/** The machine that this runs on: the one that there are processes on. */
-export async function openThisMachine(): Promise<Machine> {
-  return discover();
-}
-
 /** Tells the warnings of a machine where what is written does not hold them. */
 export function tellWarnings(machine: Machine, console: Console): void {
   for (const { path, message } of machine.warnings.slice(0, WARNINGS_MAX))

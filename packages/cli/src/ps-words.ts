@@ -1,5 +1,5 @@
 import { type Cell, clean, KIND_SHORT, type Paint } from "@hms/topology/render";
-import type { ByKind, PlaceMemory, ProcessMemory } from "hms/process";
+import { type ByKind, type PlaceMemory, type ProcessMemory, programName } from "hms/process";
 import type { Machine } from "./input.ts";
 
 /** Node columns of a table: a machine with more has one column that names the nodes with the most. */
@@ -88,9 +88,10 @@ export function policyText({ policies }: ProcessMemory): string {
 }
 
 /** What it was started as; `short`: without the folder of the program. */
-export function commandText({ command, name }: ProcessMemory, short = false): string {
-  const [program = `[${name}]`, ...args] = command;
-  return clean([short ? program.slice(program.lastIndexOf("/") + 1) : program, ...args].join(" "), 200);
+export function commandText(memory: ProcessMemory, short = false): string {
+  const [program = `[${memory.name}]`, ...args] = memory.command;
+  const first = short && memory.command.length > 0 ? programName(memory) : program;
+  return clean([first, ...args].join(" "), 200);
 }
 
 export function placeOf(places: readonly PlaceMemory[], target: string): number {

@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import { HmsError } from "@hms/topology/lazy";
 import type { CommandEnd, CommandPlan } from "hms/process";
 import { type Command, type Console, EXIT_DONE, type Options, UsageError } from "../command.ts";
-import { openMachine } from "../input.ts";
+import { MEASURED_OPTIONS, openMachine } from "../input.ts";
 import { PLACEMENT_OPTIONS, requestOf } from "../placement.ts";
 import { bold, decisionJson, decisionText, reportText } from "../placement-text.ts";
 import { printable } from "../printable.ts";
@@ -24,12 +24,14 @@ export const exec: Command = {
       name: "set-weights",
       help: "with --mode weighted: set the system's weights where they are others, for all processes (root)",
     },
+    ...MEASURED_OPTIONS,
     { name: "report", help: "write to standard error at its end where its memory was" },
     { name: "json", help: "write that as JSON (with --dry-run: the decision)" },
     { name: "dry-run", help: "say where its memory would go, and run nothing" },
   ],
   notes: [
     "COMMAND runs with a NUMA policy of the kernel that its memory, and that of all it starts, is placed by; a program's own policies go before it. Pages of files are not placed by it: they are where they were first read to.",
+    "It places memory, not CPUs: COMMAND runs where the kernel likes, also with --for, which says only whose memory it is to be. For CPUs put taskset or numactl before it: numactl --cpunodebind=0 hms exec --for node0 -- COMMAND.",
     "Without --report hms is not there any more when COMMAND runs: it takes its place, with its process number. With --report hms looks at the memory of COMMAND and of what it started now and then, a tenth of the time at most, and reports the look at which it was the most.",
     "A policy of the kernel is no ordered list: of several preferred or strict targets the kernel takes the nearest to the CPU first. Where that is not the order asked for, a line on standard error says what it does instead.",
     "The exit code is COMMAND's; 128 and the signal's number if a signal ended it; 126 if it may not be run, 127 if there is none.",

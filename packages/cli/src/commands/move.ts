@@ -2,7 +2,7 @@ import type { PlacementReport } from "@hms/policy";
 import { HmsError, units } from "@hms/topology/lazy";
 import type { MoveOptions, MoveProgress, MoveResult } from "hms/process";
 import { type Command, type Console, EXIT_DONE, EXIT_FAILED, type Options, UsageError } from "../command.ts";
-import { openMachine } from "../input.ts";
+import { MEASURED_OPTIONS, openMachine } from "../input.ts";
 import { namesOf, PLACEMENT_OPTIONS, requestOf, sizeOf } from "../placement.ts";
 import { bold, decisionJson, reportText } from "../placement-text.ts";
 import { printable } from "../printable.ts";
@@ -39,6 +39,7 @@ export const move: Command = {
       value: "SIZE",
       help: "move no more than this in a second, such as 500MiB (default: no bound)",
     },
+    ...MEASURED_OPTIONS,
     { name: "dry-run", help: "say what would move and what not, and move nothing" },
     { name: "json", help: "write JSON" },
   ],
@@ -150,17 +151,30 @@ async function tell(result: MoveResult, options: Options, console: Console): Pro
   const { formatSize } = await units();
   const size = (pages: number): string => formatSize(pages * PAGE_BYTES);
   const rate = seconds > 0 && movedPages > 0 ? `, ${size(Math.round(movedPages / seconds))}/s` : "";
-  const did = dryRun
-    ? `${size(movedPages)} of ${size(report.pages)} would move; nothing was moved`
-    : `${size(movedPages)} of ${size(report.pages)} moved in ${seconds.toFixed(1)} s${rate}`;
+  // Where nothing had to move, "0 B moved" would sound as if it had failed.
+  const inPlace =
+    movedPages === 0 &&
+    report.pages > 0 &&
+    report.satisfied &&
+    !report.refused.some(({ pages }) => pages > 0);
+  const did = inPlace
+    ? `all ${size(report.pages)} ${report.pages === 1 ? "is" : "are"} in place already; nothing ${dryRun ? "would move" : "was moved"}`
+    : dryRun
+      ? `${size(movedPages)} of ${size(report.pages)} would move; nothing was moved`
+      : `${size(movedPages)} of ${size(report.pages)} moved in ${seconds.toFixed(1)} s${rate}`;
   const lines = [bold(printable(`Process ${pid} (${name}): ${did}`), console), ""];
   lines.push(report.pages === 0 ? "  There are no such pages." : await reportText(report, dryRun, console));
   if (interrupted)
     lines.push("", `Interrupted: ${size(notReachedPages)} were not come to, and are where they were.`);
   for (const { target, why } of decision.refused.slice(0, 8))
     lines.push("", printable(`${target.id} is not used: ${why}.`));
-  if (!dryRun) for (const note of notes) lines.push("", note);
+  for (const note of notes) lines.push("", printable(note));
   console.write(`${lines.join("\n")}\n`);
+}
+
+/** Whether a report tells where pages are; that of a request which is refused before tells only of the room. */
+function toldOfPages({ pages, targets, elsewhere }: PlacementReport): boolean {
+  return pages > 0 && (targets.some(({ placed }) => placed > 0) || elsewhere.length > 0);
 }
 
 /** The report that an error carries, also one from another copy of the library. */
@@ -183,8 +197,10 @@ async function tellFailed(
 ): Promise<number> {
   if (json) {
     const { code, errno, message } = error;
-    console.write(`${JSON.stringify({ pid, error: { code, errno, message }, seconds, report }, null, 2)}\n`);
-  } else if (report.pages > 0) console.write(`${await reportText(report, false, console)}\n`);
+    const told = report.pages === 0 || toldOfPages(report) ? report : null;
+    const whole = { pid, error: { code, errno, message }, seconds, report: told };
+    console.write(`${JSON.stringify(whole, null, 2)}\n`);
+  } else if (toldOfPages(report)) console.write(`${await reportText(report, false, console)}\n`);
   console.note(`hms: ${printable(error.message)}`);
   return EXIT_FAILED;
 }

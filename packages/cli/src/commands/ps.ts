@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { HmsError, units } from "@hms/topology/lazy";
 import type { MissingProcess, ProcessMemory } from "hms/process";
 import { type Command, type Console, EXIT_DONE, EXIT_FAILED, type Options, UsageError } from "../command.ts";
-import { type Machine, openThisMachine } from "../input.ts";
+import { type Machine, MEASURED_OPTIONS, openMachine } from "../input.ts";
 import { printable } from "../printable.ts";
 import type { Words } from "../ps-words.ts";
 
@@ -49,6 +49,7 @@ export const ps: Command = {
     },
     { name: "watch", help: `look again every ${INTERVAL_S} seconds, until interrupted` },
     { name: "interval", value: "SECONDS", help: "look again after so many seconds instead" },
+    ...MEASURED_OPTIONS,
     { name: "json", help: "write JSON; with --watch a line for each look" },
   ],
   notes: [
@@ -87,6 +88,8 @@ export const ps: Command = {
 };
 
 interface Asked {
+  /** As given, for what reads the machine. */
+  readonly options: Options;
   readonly pids: readonly number[];
   readonly all: boolean;
   readonly regions: boolean;
@@ -107,6 +110,7 @@ function askedOf(options: Options, operands: readonly string[]): Asked {
   if (options.has("all") && pids.length > 0)
     throw new UsageError("Option --all is for the list of processes; leave it out, or the PIDs");
   return {
+    options,
     pids,
     all: options.has("all"),
     regions,
@@ -145,7 +149,7 @@ async function look(
   console: Console,
   watching: "first" | "again" | null = null,
 ): Promise<number> {
-  const machine = await openThisMachine();
+  const machine = await openMachine(asked.options);
   const missing: MissingProcess[] = [];
   const found = read(asked, machine, library, missing);
   const text = asked.json

@@ -11,8 +11,10 @@ import {
   SmapsReader,
   threadPlaces,
 } from "@hms/host-linux/proc";
-import { type By, discoverLive, HmsError, type Machine } from "@hms/topology";
+import { type By, HmsError, type Machine } from "@hms/topology";
+import { discoverMeasured } from "@hms/topology/measured";
 import { type Held, misplacedOf, targetOfNode } from "./misplaced.ts";
+import { programName } from "./name.ts";
 import type { MemoryRegion, PlaceMemory, ProcessMemory, Runs } from "./process-memory.ts";
 import { RegionCollector, type RegionDraft } from "./regions.ts";
 import { runsOf } from "./runs.ts";
@@ -30,7 +32,7 @@ const STAYS: readonly MappingKind[] = ["hugetlb", "device", "kernel"];
 
 /** What is asked about a process. */
 export interface MemoryOptions {
-  /** The machine that it runs on, to say what is what and what is better; discovered when it is not given. */
+  /** The machine that it runs on, to say what is what and what is better; unless given this one, with what `hms measure --keep` saved of it. */
   readonly machine?: Machine;
   /** By what a memory is better than another; bandwidth unless given. */
   readonly by?: By;
@@ -65,7 +67,7 @@ export async function memoryOf(pid: number, options: MemoryOptions = {}): Promis
   expectWhole("process's number", pid);
   const { proc = PROC } = options;
   const found = openProcess(pid, proc);
-  const machine = options.machine ?? discoverLive();
+  const machine = options.machine ?? discoverMeasured();
   return await readMemory(found, { ...options, machine, proc, room: roomOn(machine) });
 }
 
@@ -90,7 +92,7 @@ export interface Reading extends MemoryOptions {
 /** As `memoryOf`, of a process that was found. */
 export async function readMemory(found: ProcessIdentity, options: Reading): Promise<ProcessMemory> {
   const { machine, proc, room, by = "bandwidth" } = options;
-  const action = `Read the memory of process ${found.pid} (${found.name})`;
+  const action = `Read the memory of process ${found.pid} (${programName(found)})`;
   if (found.resident === null)
     throw new HmsError(
       "PROCESS_NO_MEMORY",

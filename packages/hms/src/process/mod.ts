@@ -18,6 +18,7 @@ export {
 } from "./json.ts";
 export { type MemoryOptions, memoryOf, REGIONS_MAX } from "./memory-of.ts";
 export { type MoveOptions, type MoveProgress, type MoveResult, moveProcess } from "./move.ts";
+export { programName } from "./name.ts";
 export { type CommandPlan, type PlanOptions, planCommand } from "./plan.ts";
 export type { ProcessPolicy } from "./policy.ts";
 export type {

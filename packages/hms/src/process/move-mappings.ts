@@ -9,6 +9,8 @@ export const UNNAMED = "(anonymous)";
 export class MovableMappings implements RangeSource, Disposable {
   start = 0;
   end = 0;
+  /** As the kernel prints it; empty for anonymous memory without one. */
+  name = "";
   readonly #reader: MappingReader;
   readonly #glob: string | null;
   /** Neighbours are mostly of one name. */
@@ -28,6 +30,7 @@ export class MovableMappings implements RangeSource, Disposable {
       if (!this.#matches(reader.name)) continue;
       this.start = reader.start;
       this.end = reader.end;
+      this.name = reader.name;
       return true;
     }
     return false;

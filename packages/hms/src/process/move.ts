@@ -22,10 +22,14 @@ import {
   type PlacementRequest,
   parseRequest,
 } from "@hms/policy";
-import { discoverLive, HmsError, type IndexSet, type Machine } from "@hms/topology";
+import { HmsError, type IndexSet, type Machine } from "@hms/topology";
+import { discoverMeasured } from "@hms/topology/measured";
 import { MovableMappings } from "./move-mappings.ts";
 import { MovePass, meansEnded } from "./move-pass.ts";
+import { programName } from "./name.ts";
 import { nodesNamed } from "./nodes-named.ts";
+import { expectRegions } from "./regions-named.ts";
+import { roomNotes } from "./room-notes.ts";
 
 /** Bytes of a batch are what may be moved in a tenth of a second, and no fewer than this. */
 const BATCH_BYTES_MIN = 65_536;
@@ -47,7 +51,7 @@ export interface MoveOptions {
   readonly signal?: AbortSignal;
   /** Told after each batch. */
   readonly onProgress?: (progress: MoveProgress) => void;
-  /** The machine; discovered when it is not given. */
+  /** The machine; unless given this one, with what `hms measure --keep` saved of it. */
   readonly machine?: Machine;
   /** What the kernel allows the process; read when it is not given. */
   readonly limits?: Limits;
@@ -65,7 +69,7 @@ export interface MoveProgress {
 /** What came of it. */
 export interface MoveResult {
   readonly pid: number;
-  /** What the kernel calls the process. */
+  /** The file name of its program (see `programName`). */
   readonly name: string;
   readonly decision: Decision;
   readonly report: PlacementReport;
@@ -98,7 +102,7 @@ interface Work {
  *
  * @param pid the number of a process, or of one of its threads
  * @throws HmsError BAD_OPTION (EINVAL); what `decide` of `@hms/policy` throws; for `from` TARGET_UNKNOWN (ENOENT),
- *   TARGETS_EMPTY, TARGET_NO_NODE (EINVAL); PROCESS_GONE (ESRCH), with the report of what was done when it went half
+ *   TARGETS_EMPTY, TARGET_NO_NODE (EINVAL); for `regions` REGION_UNKNOWN (ENOENT) with the nearest names; PROCESS_GONE (ESRCH), with the report of what was done when it went half
  *   way; PROCESS_DENIED (EACCES); PROCESS_NO_MEMORY (EINVAL); PLACEMENT_DENIED (EPERM, ENOSYS): the kernel or a filter
  *   refuses to move pages; with the report, PLACEMENT_REFUSED for mode strict when pages are elsewhere
  *
@@ -117,13 +121,14 @@ export async function moveProcess(
   const asked = parseRequest({ ...request, migrate: true });
   expectOptions(pid, options);
   const found = openProcess(pid);
-  const action = `Move pages of process ${found.pid} (${found.name})`;
+  const action = `Move pages of process ${found.pid} (${programName(found)})`;
   expectMemory(found, action);
-  const { machine = discoverLive(), limits = limitsFrom(readLimits({ pid: found.pid }), []) } = options;
+  const { machine = discoverMeasured(), limits = limitsFrom(readLimits({ pid: found.pid }), []) } = options;
   const decision = decide(machine, asked, limits);
   const from = options.from === undefined ? null : nodesNamed(machine, options.from);
   const dryRun = options.dryRun === true;
   if (options.shared === true && !dryRun) expectSysNice(action);
+  if (options.regions !== undefined) expectRegions(found, options.regions, action);
   const work: Work = { found, action, machine, decision, from, options };
   if (decision.mode !== "strict" || dryRun) return plain(await pass(work, dryRun));
   const forecast = await pass(work, true);
@@ -173,7 +178,7 @@ async function pass(work: Work, dryRun: boolean): Promise<Passed> {
   }
   return {
     pid: found.pid,
-    name: found.name,
+    name: programName(found),
     decision,
     report: report(),
     dryRun,
@@ -181,7 +186,7 @@ async function pass(work: Work, dryRun: boolean): Promise<Passed> {
     notReachedPages: tally.notReached,
     movedPages: tally.moved,
     seconds: seconds(),
-    notes: balancingNotes(),
+    notes: [...roomNotes(decision, { placing: "moving", memory: null }), ...(dryRun ? [] : balancingNotes())],
     reportBefore: tally.report(machine, decision, run.assigner, true),
   };
 }

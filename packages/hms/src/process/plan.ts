@@ -7,8 +7,10 @@ import {
   type PlacementRequest,
   parseRequest,
 } from "@hms/policy";
-import { discoverLive, type Machine } from "@hms/topology";
+import type { Machine } from "@hms/topology";
+import { discoverMeasured } from "@hms/topology/measured";
 import { type ProcessPolicy, processPolicy } from "./policy.ts";
+import { roomNotes } from "./room-notes.ts";
 
 /** Where a command's memory is to go: decided, and not done yet. */
 export interface CommandPlan {
@@ -20,7 +22,7 @@ export interface CommandPlan {
 
 /** What a plan is made with. */
 export interface PlanOptions {
-  /** The machine; discovered when it is not given. */
+  /** The machine; unless given this one, with what `hms measure --keep` saved of it. */
   readonly machine?: Machine;
   /** What the kernel allows; read when it is not given. */
   readonly limits?: Limits;
@@ -44,8 +46,9 @@ export interface PlanOptions {
  */
 export function planCommand(request: PlacementRequest, options: PlanOptions = {}): CommandPlan {
   const asked = parseRequest(request);
-  const { machine = discoverLive(), limits = limitsFrom(readLimits(), []), setWeights = false } = options;
+  const { machine = discoverMeasured(), limits = limitsFrom(readLimits(), []), setWeights = false } = options;
   const decision = decide(machine, asked, limits);
   const policy = processPolicy(machine, decision, { explicit: asked.weights !== undefined, setWeights });
-  return { machine, decision, policy };
+  const notes = [...roomNotes(decision, { placing: "starting", memory: limits.memory }), ...policy.notes];
+  return { machine, decision, policy: { ...policy, notes } };
 }

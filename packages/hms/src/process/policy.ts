@@ -14,7 +14,7 @@ export interface ProcessPolicy {
   readonly nodes: IndexSet;
   /** Weights of nodes to be set for the whole system before it; null: none. */
   readonly setWeights: ReadonlyMap<number, number> | null;
-  /** Sentences about what the kernel cannot do of what was asked for. */
+  /** Sentences about what cannot be done of what was asked for: by the kernel, or for want of room. */
   readonly notes: readonly string[];
 }
 

@@ -1,5 +1,6 @@
 import { openProcess, PROC, type ProcessIdentity, processNumbers, threadPlaces } from "@hms/host-linux/proc";
-import { discoverLive, HmsError } from "@hms/topology";
+import { HmsError } from "@hms/topology";
+import { discoverMeasured } from "@hms/topology/measured";
 import { type MemoryOptions, outsideOf, readMemory, roomOn } from "./memory-of.ts";
 import type { ProcessMemory } from "./process-memory.ts";
 import { runsOf } from "./runs.ts";
@@ -23,7 +24,7 @@ export interface ProcessesOptions extends Omit<MemoryOptions, "regions"> {
  * ```
  */
 export async function* processes(options: ProcessesOptions = {}): AsyncGenerator<ProcessMemory, void, void> {
-  const { proc = PROC, machine = discoverLive(), user = ownUser(), ...rest } = options;
+  const { proc = PROC, machine = discoverMeasured(), user = ownUser(), ...rest } = options;
   const room = roomOn(machine);
   for (const pid of processNumbers(proc)) {
     const found = openOrNull(pid, proc);
