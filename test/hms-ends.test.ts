@@ -71,7 +71,12 @@ describe("a program ends, and loses nothing", { skip, concurrency: 2 }, () => {
   });
   test("by closing hms in the middle of a request", async () => {
     const { code, output } = await endOf(
-      "const over = busy().catch((error) => console.log(error.code)); setTimeout(() => hms.close(), 100); await over;",
+      `const { faults } = queue.statistics();
+      const over = busy().catch((error) => console.log(error.code));
+      // It runs when its thread has asked for a page.
+      while (queue.statistics().faults === faults) await new Promise((later) => setTimeout(later, 5));
+      hms.close();
+      await over;`,
     );
     assert.equal(code, 0, output);
     assert.match(output, /QUEUE_DEAD|QUEUE_RESET|REQUEST_CANCELED|DEVICE_DIED/);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type IndexRange, open } from "hms";
 import { scaleModule } from "../packages/drivers/accel/src/testing/wasm-module.ts";
-import { errorOf, skip, small } from "./support/hms-lab.ts";
+import { errorOf, skip, small, until } from "./support/hms-lab.ts";
 
 const addOne = ({ x }: { x: Float64Array }, { first, end }: IndexRange): void => {
   for (let i = first; i < end; i++) x[i] = (x[i] as number) + 1;
@@ -120,17 +120,21 @@ describe("a queue", { skip }, () => {
 
   test("cancels what waits for room behind what never ends", { timeout: 60_000 }, async () => {
     using hms = await open(small);
+    const x = hms.space.alloc(Float64Array, 10);
+    x.view.fill(1);
     const queue = hms.device("accel0").queue({ depth: 2 });
-    const endless = (): void => {
+    const endless = ({ x }: { x: Float64Array }): void => {
+      x[0] = 2;
       for (;;);
     };
     const wish = new AbortController();
     const late = new AbortController();
-    const running = queue.run(endless, {}, { signal: late.signal });
+    const running = queue.run(endless, { x: x.update() }, { signal: late.signal });
     const second = queue.run(() => {}, {});
     const waiting = queue.run(() => {}, {}, { signal: wish.signal });
     for (const run of [running, second, waiting]) run.catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // The first runs when its thread has asked for a page; the queue is full then, and the third waits.
+    await until(() => queue.inFlight === 2 && queue.statistics().faults > 0);
     wish.abort();
     assert.equal((await errorOf(() => waiting)).code, "REQUEST_CANCELED");
     assert.equal(queue.inFlight, 2);

@@ -90,3 +90,8 @@ export async function errorOf(run: () => unknown): Promise<HmsError> {
   }
   throw new Error("it did not fail");
 }
+
+/** Waits until something is so, within the time that a test has: where a machine has much to do, a fixed wait is too short. */
+export async function until(so: () => boolean): Promise<void> {
+  while (!so()) await new Promise((later) => setTimeout(later, 5));
+}
