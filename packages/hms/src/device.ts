@@ -196,7 +196,8 @@ export class Device {
 
   /**
    * Sends a command, apart from the queues, and resolves to the reply. For an accelerator: `status`, `get` and `set` of
-   * a parameter (`isolate_strategy`), `reset`. Rejects with what the device refuses it for (ECANCELED).
+   * a parameter (`isolate_strategy`), `reset`; `share` and `place`, which bind and migrate in the space of a queue by
+   * commands to this device alone (docs/guides/accel.md). Rejects with what the device refuses it for (ECANCELED).
    *
    * @example
    * ```ts

@@ -119,7 +119,14 @@ export class DeviceHelper {
 
   /** The program unmapped a range: what was recorded of it goes. */
   unmapped(range: PageRange): void {
-    this.#policies.delete(range);
+    const { first, count } = range;
+    try {
+      this.#policies.delete(range);
+    } catch (error) {
+      if (!HmsError.is(error) || error.errno !== "ENOSPC") throw error;
+      // Full: there is no room for a hole. What is gone must not stay, so that more goes, up to the end of the record.
+      this.#policies.delete({ first, count: this.#policies.endOf(first + count - 1) - first });
+    }
   }
 
   /** The program moved a range: what was recorded goes with it. */

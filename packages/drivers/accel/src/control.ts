@@ -1,5 +1,5 @@
-import type { ErrnoName } from "@hms/topology";
 import type { ProgramSource } from "./messages.ts";
+import type { ControlError, PlaceResult } from "./sharing.ts";
 
 /** A command on the control channel, apart from the rings. */
 export type ControlCommand =
@@ -10,7 +10,25 @@ export type ControlCommand =
   | { readonly command: "get"; readonly parameter: string }
   | { readonly command: "set"; readonly parameter: string; readonly value: number }
   /** Ends the device's thread and starts another. Queues go on, but for one whose request is running. */
-  | { readonly command: "reset" };
+  | { readonly command: "reset" }
+  /** Begins placing by command in the space of a queue, by its number; not in `unmanaged` (first address and the one after). */
+  | {
+      readonly command: "share";
+      readonly queue: number;
+      readonly unmanaged?: { readonly start: number; readonly end: number } | null;
+    }
+  /** Binds and migrates ranges of the space of a queue, by its number. */
+  | { readonly command: "place"; readonly queue: number; readonly commands: readonly PlaceCommand[] };
+
+/** A `DeviceCommand` of the policies' library, in numbers that JSON has; stride and what is reserved are 0 if left out. */
+export interface PlaceCommand {
+  readonly header: number;
+  readonly start: number;
+  readonly end: number;
+  readonly pages: number;
+  readonly stride?: number;
+  readonly reserved?: readonly [number, number];
+}
 
 export interface AccelStatus {
   readonly state: "starting" | "running" | "ending" | "isolated" | "closed";
@@ -36,8 +54,10 @@ export type ControlReply =
       /** Names of the kernels of a loaded program. */
       readonly kernels?: readonly string[];
       readonly value?: number;
+      /** What became of each command of `place`, in order. */
+      readonly results?: readonly PlaceResult[];
     }
   | {
       readonly outcome: "ECANCELED";
-      readonly error: { readonly code: string; readonly errno: ErrnoName | null; readonly message: string };
+      readonly error: ControlError;
     };

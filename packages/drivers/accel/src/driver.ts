@@ -29,6 +29,7 @@ import { Parameters } from "./parameters.ts";
 import type { DevicePlacer } from "./placer.ts";
 import type { Platform } from "./platform.ts";
 import type { AccelQueue } from "./queue.ts";
+import { errorOf } from "./sharing.ts";
 import type { SpaceView } from "./view.ts";
 
 /** What an accelerator is like. */
@@ -251,18 +252,24 @@ export class AccelDriver implements Disposable {
   /**
    * Carries a command out; `done` gets the answer, at once or, where the device has to say something first, from within
    * a later `poll`. Never throws for what a command can get wrong.
+   *
+   * @param context who commands: what names a queue names one of this context
    */
-  control(command: ControlCommand, done: (reply: ControlReply) => void): void {
+  control(command: ControlCommand, done: (reply: ControlReply) => void, context?: AccelContext): void {
     try {
       this.#expectOpen("Commanding");
-      this.#obey(command, done);
+      this.#obey(command, done, context);
     } catch (error) {
       if (!HmsError.is(error)) throw error;
-      done({ outcome: "ECANCELED", error: { code: error.code, errno: error.errno, message: error.message } });
+      done({ outcome: "ECANCELED", error: errorOf(error) });
     }
   }
 
-  #obey(command: ControlCommand, done: (reply: ControlReply) => void): void {
+  #obey(
+    command: ControlCommand,
+    done: (reply: ControlReply) => void,
+    context: AccelContext | undefined,
+  ): void {
     switch (command.command) {
       case "status":
         done({ outcome: "OK", status: this.status() });
@@ -285,6 +292,16 @@ export class AccelDriver implements Disposable {
         this.resetDevice();
         done({ outcome: "OK" });
         break;
+      case "share":
+        this.#queueOf(context, command.queue).view.sharing.begin(command.unmanaged);
+        done({ outcome: "OK" });
+        break;
+      case "place":
+        done({
+          outcome: "OK",
+          results: this.#queueOf(context, command.queue).view.sharing.place(command.commands),
+        });
+        break;
       default:
         throw new HmsError(
           "UNKNOWN_COMMAND",
@@ -292,6 +309,20 @@ export class AccelDriver implements Disposable {
           `Commanding ${this.name} failed: it knows no command ${(command as { command: string }).command}.`,
         );
     }
+  }
+
+  /** The queue that a context's command is for. */
+  #queueOf(context: AccelContext | undefined, number: number): AccelQueue {
+    for (const queue of context?.queues ?? []) {
+      if (queue.number !== number) continue;
+      this.#expectAlive(queue, "Commanding");
+      return queue;
+    }
+    throw new HmsError(
+      "NO_SUCH_QUEUE",
+      "ENOENT",
+      `Commanding ${this.name} failed: who commands has no such queue of it. Name one that was made by the same opening of the device.`,
+    );
   }
 
   status(): AccelStatus {

@@ -11,7 +11,7 @@ export {
 } from "./client.ts";
 export { WHY, type Why } from "./code.ts";
 export { AccelContext, type QueueOptions } from "./context.ts";
-export type { AccelStatus, ControlCommand, ControlReply } from "./control.ts";
+export type { AccelStatus, ControlCommand, ControlReply, PlaceCommand } from "./control.ts";
 export { AccelDriver, type AccelOptions } from "./driver.ts";
 export { ELEMENT_NAMES, type ElementName, type TypedArray } from "./elements.ts";
 export type { IndexRange, KernelDevice } from "./engine-programs.ts";
@@ -21,4 +21,5 @@ export type { Backing, Platform, Window, WindowOptions } from "./platform.ts";
 export { type FunctionProgram, programOf } from "./programs.ts";
 export { AccelQueue, type QueueStatistics } from "./queue.ts";
 export type { Access, Argument, ArrayArgument, Request } from "./request.ts";
+export type { ControlError, PlaceResult } from "./sharing.ts";
 export type { Advice } from "./view.ts";

@@ -31,6 +31,7 @@ import { ACCESS_READ, ACCESS_WRITE } from "./layout.ts";
 import type { AccelMemory } from "./memory.ts";
 import { type DeviceChoice, newChoice } from "./placer.ts";
 import type { Window } from "./platform.ts";
+import { Sharing } from "./sharing.ts";
 
 /** How the device gets the pages of a region: `Advice` of `AccelQueue.attach`. */
 export type Advice =
@@ -108,6 +109,7 @@ export class SpaceView implements MirrorOps {
   readonly #range = new FaultRange(HUGE_PAGES);
   readonly #declared: Declared;
   readonly #choice: DeviceChoice = newChoice();
+  #sharing: Sharing | null = null;
   /** The window whose fault is being answered. */
   #faulting: ViewWindow | null = null;
   #mapErrno: Errno = OK;
@@ -119,6 +121,12 @@ export class SpaceView implements MirrorOps {
     this.space = space;
     this.#declared = declared;
     this.mirror = memory.device.mirror(space, this);
+  }
+
+  /** Where programs say by commands to the device where pages of the space should be. */
+  get sharing(): Sharing {
+    this.#sharing ??= new Sharing(this);
+    return this.#sharing;
   }
 
   open(region: number, first: PageIndex, pages: PageCount, at?: number): ViewWindow {
@@ -152,6 +160,7 @@ export class SpaceView implements MirrorOps {
     // In a migration of its own the device keeps what does not move; `dropMoving` takes what does.
     if (event.reason === "migrate" && event.owner === this.memory.device) return true;
     this.forget(event.first, event.end);
+    if (event.reason === "unmap") this.#sharing?.unmapped(event.first, event.end);
     if (event.reason === "unmap" || event.reason === "release") this.stale = true;
     return true;
   }
@@ -281,20 +290,28 @@ export class SpaceView implements MirrorOps {
     declared: number,
   ): Errno {
     if (!region.anonymous || target.advice === "stay") return OK;
-    const { placer, memory } = this.memory;
-    const choice = this.#choice;
     for (let at = first; at < first + count; ) {
       const left = first + count - at;
-      if (placer === null || !placer.choose(this.space, at, left, memory, choice)) {
-        this.#bringRun(target, page, at, left, writes, declared);
-        break;
-      }
+      const choice = this.#choose(at, left);
       const run = Math.min(left, choice.count);
       if (choice.way === "unsaid") this.#bringRun(target, page, at, run, writes, declared);
       else if (!this.#place(choice, page, at, run)) return ENOMEM;
       at += run;
     }
     return OK;
+  }
+
+  /** What was said of pages from `page` on: by who places the space's pages, or else by commands to the device. */
+  #choose(page: PageIndex, count: PageCount): DeviceChoice {
+    const { placer, memory } = this.memory;
+    const choice = this.#choice;
+    if (placer === null || !placer.choose(this.space, page, count, memory, choice)) {
+      choice.way = "unsaid";
+      choice.count = count;
+      choice.strict = false;
+    }
+    if (choice.way === "unsaid") this.#sharing?.choose(page, choice);
+    return choice;
   }
 
   /** Does with pages what was said of them. False: the one that was touched had to be here, and is not. */

@@ -6,6 +6,9 @@ import type { Kernel } from "./kernel.ts";
 import type { DeviceEntry, QueueEntry } from "./objects.ts";
 import { usedBytes } from "./traffic.ts";
 
+/** No queue has this number. */
+const NO_QUEUE = -1;
+
 type DeviceHandlers = NonNullable<Handlers<CoreRegistry>["device"]>;
 
 export function deviceHandlers(kernel: Kernel): DeviceHandlers {
@@ -59,13 +62,15 @@ export function deviceHandlers(kernel: Kernel): DeviceHandlers {
     },
 
     control({ device: handle, command }, call) {
-      const { machine } = get(handle);
+      const entry = get(handle);
+      const given = ofQueue(entry, commandOf(command));
       const later = call.later();
-      machine.accel.control(commandOf(command), (reply) => {
+      const answer = (reply: ControlReply): void => {
         const bytes = new TextEncoder().encode(JSON.stringify(reply));
         if (reply.outcome === "OK") later.answer({ reply: bytes });
         else later.fail(refused(reply, bytes));
-      });
+      };
+      entry.machine.accel.control(given, answer, entry.context);
       return later;
     },
 
@@ -97,6 +102,13 @@ function commandOf(bytes: Uint8Array): ControlCommand {
     "EINVAL",
     'Commanding a device failed: a command is JSON such as {"command":"status"}.',
   );
+}
+
+/** A program names queues by their handles, and only those of the device's handle; the driver by numbers. */
+function ofQueue({ queues }: DeviceEntry, command: ControlCommand): ControlCommand {
+  if (command.command !== "share" && command.command !== "place") return command;
+  const entry = [...queues].find(({ handle }) => handle === command.queue);
+  return { ...command, queue: entry?.queue.number ?? NO_QUEUE };
 }
 
 /** Whether a driver can make something of it. Programs are loaded by registration.create. */
