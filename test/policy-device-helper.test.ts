@@ -224,3 +224,23 @@ test("a range that begins and ends within pages has all of them", () => {
     [null, "device", "device", null],
   );
 });
+
+test("what is unmapped goes also when no more can be recorded", () => {
+  const helper = new DeviceHelper(moverOf(lab()));
+  helper.init(null);
+  const ranges = 1 << 20;
+  for (let i = 0; i < ranges; i += 1024) {
+    const many = Array.from({ length: 1024 }, (_, j) =>
+      command(DEVICE_BIND, DEVICE_MEMORY, { first: (i + j) * 10, count: 5 }),
+    );
+    assert.ok(helper.run(many).every(({ state }) => state === "done"));
+  }
+  const [full] = helper.run([command(DEVICE_BIND, DEVICE_MEMORY, { first: ranges * 10, count: 5 })]);
+  assert.equal(full?.state === "failed" && full.error.errno, "ENOSPC");
+  // A hole would make two ranges of one: the end of the range goes too.
+  helper.unmapped({ first: 102, count: 1 });
+  assert.deepEqual(
+    [99, 101, 102, 104, 110].map((page) => helper.wanted(page)),
+    [null, "device", null, null, "device"],
+  );
+});
