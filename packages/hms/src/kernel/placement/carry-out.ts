@@ -3,7 +3,7 @@ import { type PlacementReport, ReportBuilder } from "@hms/policy";
 import type { Kernel } from "../kernel.ts";
 import type { SpaceEntry } from "../objects.ts";
 import { Capacity } from "./capacity.ts";
-import { Mover, type Reason } from "./mover.ts";
+import { IMMOVABLE, Mover, type Reason } from "./mover.ts";
 import { FILE } from "./place.ts";
 import type { Policy } from "./policy.ts";
 import { Matching, NOTHING, needsNodes, Survey } from "./survey.ts";
@@ -71,14 +71,22 @@ export class CarryOut {
   /** Which target each page is to be in: that whose turn it is, or the first with room. */
   #assign(first: PageIndex, count: PageCount, deed: Deed): void {
     const { turns, targets } = this.#policy;
+    const { regions } = this.#entry.linux.space;
+    let region = regions.at(first);
     for (let k = 0; k < count; k++) {
+      if (region !== null && first + k >= region.end) region = regions.at(first + k);
       const place = this.#before[k] ?? NOTHING;
       this.#want[k] = -1;
       if (place === NOTHING || targets.length === 0) continue;
       const now = this.#match.targetAt(place);
       const wanted = turns ? this.#policy.turnOf(first + k) : this.#inOrder(now);
       this.#want[k] = wanted;
-      if (wanted < 0 || wanted === now || deed === "look") continue;
+      if (wanted < 0 || wanted === now) continue;
+      if (region?.shared === true && targets[wanted]?.place.kind === "device") {
+        this.#reasons[k] = IMMOVABLE;
+        continue;
+      }
+      if (deed === "look") continue;
       if (this.#capacity.left(wanted) >= 1) this.#capacity.take(wanted, 1);
       else this.#reasons[k] = this.#capacity.why(wanted);
     }
@@ -151,7 +159,8 @@ export class CarryOut {
         this.#add(this.#moved, target);
         if (deed === "move") this.#onMoved(first + k, 1, this.#survey.name(before));
       }
-      if (deed !== "look") this.#judge(want, target, reason, pretended ? null : this.#survey.name(now));
+      if (deed !== "look" || reason === IMMOVABLE)
+        this.#judge(want, target, reason, pretended ? null : this.#survey.name(now));
     }
   }
 

@@ -134,6 +134,13 @@ export class Mover {
   }
 }
 
+/** Why pages of shared and file regions are in no device's memory. */
+export const IMMOVABLE: Reason = {
+  by: "driver",
+  errno: "EOPNOTSUPP",
+  why: "pages of shared and file regions stay in the host's memory, where devices use them in place",
+};
+
 /** What the core says of a page that stayed, as reports say it. */
 export function reasonOf(reason: LossReason, why: string): Reason {
   switch (reason) {
@@ -155,11 +162,7 @@ export function reasonOf(reason: LossReason, why: string): Reason {
       return { by: "share", errno: "ENOMEM", why: "the space may hold no more pages" };
     case LOSS.immovable:
     case LOSS.file:
-      return {
-        by: "driver",
-        errno: "EOPNOTSUPP",
-        why: "pages of shared and file regions stay in the host's memory, where devices use them in place",
-      };
+      return IMMOVABLE;
     case LOSS.lost:
       return { by: "kernel", errno: "EIO", why: "they were lost with their device" };
     default:

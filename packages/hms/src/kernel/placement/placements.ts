@@ -95,7 +95,8 @@ export class Placements implements Disposable {
     const inFile = policy.targets.every(({ place }) => place.kind === "file");
     if (inFile && kind !== "file") return;
     const none = new ReportBuilder(policy.mode, 0).done();
-    const needed = policy.strict ? expectRoom(this.#kernel, space, policy, pages, none, "") : 0;
+    const stays = space.linux.space.regions.at(first)?.shared === true;
+    const needed = policy.strict ? expectRoom(this.#kernel, space, policy, pages, none, "", stays) : 0;
     this.apply(space, first, pages, policy);
     this.nodes.promise(policy, policy.promised + needed);
   }

@@ -81,7 +81,8 @@ function* foreseeing(
   if (!report.satisfied) throw refused(report, policy, which, migrate || how.once);
   if (how.once) return;
   // Pages that are still to be made need room, too.
-  policy.needed = expectRoom(kernel, entry, policy, range.count, report, which);
+  const stays = entry.linux.space.regions.at(range.first)?.shared === true;
+  policy.needed = expectRoom(kernel, entry, policy, range.count, report, which, stays);
 }
 
 /** Goes over the pages of a range. */

@@ -4,6 +4,7 @@ import { formatSize } from "@hms/topology";
 import type { Kernel } from "../kernel.ts";
 import type { SpaceEntry } from "../objects.ts";
 import { Capacity } from "./capacity.ts";
+import { IMMOVABLE } from "./mover.ts";
 import type { Policy } from "./policy.ts";
 
 // What a strict policy cannot have: the errors that say so, with their report.
@@ -13,6 +14,8 @@ import type { Policy } from "./policy.ts";
  * in memory no more than the budget. Returns how many. Throws PLACEMENT_REFUSED (ENOMEM).
  *
  * @param report where those are that there are
+ * @param stays whether its pages stay in the host's memory, as those of shared and file regions do; EOPNOTSUPP then
+ * where a device would have to take them
  */
 export function expectRoom(
   kernel: Kernel,
@@ -21,7 +24,11 @@ export function expectRoom(
   pages: PageCount,
   report: PlacementReport,
   which: string,
+  stays: boolean,
 ): PageCount {
+  const held = stays ? policy.targets.filter(({ place }) => place.kind === "device") : [];
+  if (held.length > 0 && (policy.turns || held.length === policy.targets.length))
+    throw immovable(policy, pages, which);
   const { size } = policy.request;
   const inMemory = policy.targets.every(({ place }) => place.kind !== "device");
   const most = inMemory ? Math.min(pages, kernel.open.budget) : pages;
@@ -29,9 +36,24 @@ export function expectRoom(
   const needed = Math.max(0, all - report.pages);
   const capacity = new Capacity(kernel, entry, policy, true);
   let left = 0;
-  for (let i = 0; i < policy.targets.length; i++) left += capacity.left(i);
+  for (let i = 0; i < policy.targets.length; i++)
+    if (!stays || policy.targets[i]?.place.kind !== "device") left += capacity.left(i);
   if (left >= needed) return needed;
   throw lacking(report, policy, capacity, { needed, left }, which);
+}
+
+/** A strict policy by which pages would be in a device that never are. */
+function immovable(policy: Policy, pages: PageCount, which: string): PlacementError {
+  const builder = new ReportBuilder(policy.mode, pages);
+  for (const { place } of policy.targets)
+    if (place.kind === "device")
+      builder.target(place.name).refused({ target: place.name, ...IMMOVABLE }, pages);
+  return new PlacementError(
+    "PLACEMENT_REFUSED",
+    "EOPNOTSUPP",
+    `Binding failed${which}: ${IMMOVABLE.why}; list host or nodes, use mode preferred, or make the region private.`,
+    builder.done(),
+  );
 }
 
 function lacking(
