@@ -406,4 +406,23 @@ describe("binding regions", { skip }, () => {
     assert.equal(y.bind({ targets: ["accel0"], migrate: true }).satisfied, true);
     check(y);
   });
+
+  test("what no device ever takes is refused when it is bound, not when it is touched; a dry run says so too", async () => {
+    using hms = await open(two);
+    const shared = hms.space.alloc(Uint8Array, MIB, { kind: "shared" });
+    const strict = { targets: ["accel0"], mode: "strict", migrate: true } as const;
+    const untouched = thrown(() => shared.bind(strict));
+    assert.deepEqual([untouched.code, untouched.errno], ["PLACEMENT_REFUSED", "EOPNOTSUPP"]);
+    assert.deepEqual(hms.space.placement(shared), []);
+    fill(shared);
+    assert.equal(thrown(() => shared.bind(strict)).errno, "EOPNOTSUPP");
+    const dry = shared.bind({ targets: ["accel0"], migrate: true }, { dryRun: true });
+    assert.deepEqual(
+      [dry.satisfied, dry.refused[0]?.pages, dry.refused[0]?.errno],
+      [false, 256, "EOPNOTSUPP"],
+    );
+    const turns = { targets: ["accel0", "host"], mode: "interleave", migrate: true } as const;
+    assert.equal(shared.bind(turns).refused[0]?.pages, 128);
+    check(shared);
+  });
 });
