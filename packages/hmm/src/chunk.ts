@@ -5,6 +5,9 @@ import { HUGE_PAGES, type Nanoseconds, type PageCount, type PageIndex } from "./
 const TICK: Nanoseconds = 64;
 const TICKS_AROUND = 2 ** 48;
 
+/** Up to so many entries are written one by one: the library's fill costs as much before it begins. */
+const FEW: PageCount = 64;
+
 /** Bytes kept for one page: frame 4, flags 2, cause and place of the last move 2, its time 6. */
 export const BYTES_PER_ENTRY = 14;
 
@@ -48,9 +51,20 @@ export class Chunk {
   noteRun(index: number, count: PageCount, cause: Cause, from: number, now: Nanoseconds): void {
     const ticks = Math.floor(now / TICK);
     const end = index + count;
-    this.why.fill(cause | (from << 8), index, end);
-    this.#whenLow.fill(ticks >>> 0, index, end);
-    this.#whenHigh.fill((ticks / 2 ** 32) & 0xffff, index, end);
+    const low = ticks >>> 0;
+    const high = (ticks / 2 ** 32) & 0xffff;
+    const what = cause | (from << 8);
+    if (count > FEW) {
+      this.why.fill(what, index, end);
+      this.#whenLow.fill(low, index, end);
+      this.#whenHigh.fill(high, index, end);
+      return;
+    }
+    for (let k = index; k < end; k++) {
+      this.why[k] = what;
+      this.#whenLow[k] = low;
+      this.#whenHigh[k] = high;
+    }
   }
 
   /** Takes over what another entry knows about its last move (an entry that moves with its range, or is inherited). */

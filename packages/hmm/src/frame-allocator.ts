@@ -1,10 +1,14 @@
 import { HUGE_PAGES, type PageCount } from "./units.ts";
 
 const NONE = 0xffff_ffff;
+/** A block's pages are bits of so many words. */
+const WORDS = HUGE_PAGES / 32;
+const ALL = 0xffff_ffff;
 
 /**
- * Free pages of a memory, for whoever owns it: single pages and 2 MiB blocks, both in constant time. Single pages come
- * from blocks that are already broken, as long as there are some.
+ * Free pages of a memory, for whoever owns it: single pages, runs of them and 2 MiB blocks, all in constant time. Single
+ * pages come from blocks that are already broken, as long as there are some; of a block the first that is free, so that
+ * those that are taken one after another follow each other, in whatever order they were given back.
  *
  * @example
  * ```ts
@@ -17,14 +21,11 @@ const NONE = 0xffff_ffff;
  */
 export class FrameAllocator {
   readonly pages: PageCount;
-  /** Within a block, the next free page. */
-  readonly #next: Uint32Array;
-  /** For each block the first free page; NONE when there is none. */
-  readonly #first: Uint32Array;
+  /** A bit for each page: given out, or none of ours. */
+  readonly #taken: Uint32Array;
+  /** For each block a word before which nothing is free. */
+  readonly #from: Uint8Array;
   readonly #freeIn: Uint16Array;
-  /** Pages of a block that were ever given out: those beyond are free without being linked. */
-  readonly #fresh: Uint16Array;
-  readonly #taken: Uint8Array;
   /** Blocks that are wholly free, and blocks that are broken; each doubly linked. */
   readonly #blockNext: Uint32Array;
   readonly #blockPrevious: Uint32Array;
@@ -41,19 +42,16 @@ export class FrameAllocator {
   constructor(pages: PageCount, reserved: PageCount = 0) {
     const blocks = Math.ceil(pages / HUGE_PAGES);
     this.pages = pages;
-    this.#available = pages;
-    this.#next = new Uint32Array(pages);
-    this.#taken = new Uint8Array(Math.ceil(pages / 8));
-    this.#first = new Uint32Array(blocks).fill(NONE);
+    this.#available = pages - reserved;
+    this.#taken = new Uint32Array(blocks * WORDS);
+    this.#from = new Uint8Array(blocks);
     this.#freeIn = new Uint16Array(blocks);
-    this.#fresh = new Uint16Array(blocks);
     this.#blockNext = new Uint32Array(blocks).fill(NONE);
     this.#blockPrevious = new Uint32Array(blocks).fill(NONE);
-    for (let index = 0; index < reserved; index++) this.#mark(index, true);
-    this.#fresh[0] = reserved;
-    this.#available -= reserved;
+    this.#mark(0, reserved);
+    this.#mark(pages, blocks * HUGE_PAGES - pages);
     for (let block = blocks - 1; block >= 0; block--) {
-      const size = this.#sizeOf(block) - (block === 0 ? reserved : 0);
+      const size = Math.min(HUGE_PAGES, pages - block * HUGE_PAGES) - (block === 0 ? reserved : 0);
       this.#freeIn[block] = size;
       if (size > 0) this.#link(block, size === HUGE_PAGES);
     }
@@ -66,16 +64,7 @@ export class FrameAllocator {
 
   /** A free page; −1 when there is none. */
   take(): number {
-    const block = this.#broken !== NONE ? this.#broken : this.#whole;
-    if (block === NONE) return -1;
-    const free = this.#freeIn[block] ?? 0;
-    this.#unlink(block, free === HUGE_PAGES);
-    const index = this.#pop(block);
-    this.#mark(index, true);
-    this.#freeIn[block] = free - 1;
-    this.#available--;
-    if (free > 1) this.#link(block, false);
-    return index;
+    return this.#takeUpTo(1);
   }
 
   /**
@@ -85,22 +74,36 @@ export class FrameAllocator {
   takeRun(count: PageCount): number {
     this.got = count;
     const huge = count === HUGE_PAGES ? this.takeHuge() : -1;
-    if (huge >= 0) return huge;
+    return huge >= 0 ? huge : this.#takeUpTo(count);
+  }
+
+  #takeUpTo(count: PageCount): number {
     const block = this.#broken !== NONE ? this.#broken : this.#whole;
     this.got = 0;
     if (block === NONE) return -1;
-    const free = this.#freeIn[block] ?? 0;
-    this.#unlink(block, free === HUGE_PAGES);
-    const index = this.#pop(block);
-    let got = 1;
-    while (got < count && got < free && this.#peek(block) === index + got) {
-      this.#pop(block);
-      got++;
+    const taken = this.#taken;
+    const last = (block + 1) * WORDS;
+    let word = block * WORDS + (this.#from[block] ?? 0);
+    while (taken[word] === ALL) word++;
+    let bit = lowest(~(taken[word] ?? 0));
+    const index = word * 32 + bit;
+    let got = 0;
+    for (; word < last; word++, bit = 0) {
+      const rest = (taken[word] ?? 0) >>> bit;
+      const here = Math.min(count - got, rest === 0 ? 32 - bit : lowest(rest));
+      taken[word] = (taken[word] ?? 0) | bits(bit, here);
+      got += here;
+      if (got === count || bit + here < 32) break;
     }
-    for (let k = 0; k < got; k++) this.#mark(index + k, true);
+    this.#from[block] = Math.min(word, last - 1) - block * WORDS;
+    const free = this.#freeIn[block] ?? 0;
     this.#freeIn[block] = free - got;
     this.#available -= got;
-    if (free > got) this.#link(block, false);
+    // A block that was broken, and still has something, stays where it is.
+    if (free === HUGE_PAGES || free === got) {
+      this.#unlink(block, free === HUGE_PAGES);
+      if (free > got) this.#link(block, false);
+    }
     this.got = got;
     return index;
   }
@@ -111,83 +114,62 @@ export class FrameAllocator {
     if (block === NONE) return -1;
     this.#unlink(block, true);
     this.#freeIn[block] = 0;
-    this.#first[block] = NONE;
-    this.#fresh[block] = HUGE_PAGES;
     this.#available -= HUGE_PAGES;
-    const index = block * HUGE_PAGES;
-    for (let i = 0; i < HUGE_PAGES; i += 8) this.#taken[(index + i) >>> 3] = 0xff;
-    return index;
+    this.#taken.fill(ALL, block * WORDS, (block + 1) * WORDS);
+    return block * HUGE_PAGES;
   }
 
   /** Whether a page is given out. */
   isTaken(index: number): boolean {
-    return ((this.#taken[index >>> 3] ?? 0) & (1 << (index & 7))) !== 0;
+    return ((this.#taken[index >>> 5] ?? 0) & (1 << (index & 31))) !== 0;
   }
 
   /** Gives a page back. Giving back what is free throws: someone would get it twice. */
   give(index: number): void {
-    const block = Math.floor(index / HUGE_PAGES);
-    this.#push(index, block);
-    this.#freed(block, 1);
+    this.giveRun(index, 1);
   }
 
-  /** Gives back pages that follow each other; as they will be taken again, if they are. */
+  /** Gives back pages that follow each other. Nothing is given back when one of them is free already: it throws. */
   giveRun(index: number, count: PageCount): void {
-    for (let end = index + count; end > index; ) {
-      const block = Math.floor((end - 1) / HUGE_PAGES);
-      const first = Math.max(index, block * HUGE_PAGES);
-      for (let page = end - 1; page >= first; page--) this.#push(page, block);
-      this.#freed(block, end - first);
-      if (this.#freeIn[block] === HUGE_PAGES) {
-        // Whole again: its pages are given out in order, as at first.
-        this.#first[block] = NONE;
-        this.#fresh[block] = 0;
-      }
-      end = first;
+    const end = index + count;
+    for (let page = index; page < end; ) {
+      const mask = bits(page & 31, Math.min(32 - (page & 31), end - page));
+      if ((~(this.#taken[page >>> 5] ?? 0) & mask) !== 0) this.#refuse(page);
+      page += 32 - (page & 31);
+    }
+    for (let page = index; page < end; ) {
+      const block = Math.floor(page / HUGE_PAGES);
+      const stop = Math.min(end, (block + 1) * HUGE_PAGES);
+      this.#freed(block, page, stop - page);
+      page = stop;
     }
   }
 
-  #push(index: number, block: number): void {
-    if (!this.isTaken(index)) throw new Error(`page ${index} is free already`);
-    this.#mark(index, false);
-    this.#next[index] = this.#first[block] ?? NONE;
-    this.#first[block] = index;
+  #refuse(from: number): never {
+    let page = from;
+    while (this.isTaken(page)) page++;
+    throw new Error(`page ${page} is free already`);
   }
 
-  #freed(block: number, count: PageCount): void {
+  #freed(block: number, first: number, count: PageCount): void {
+    for (let page = first; page < first + count; ) {
+      const here = Math.min(32 - (page & 31), first + count - page);
+      this.#taken[page >>> 5] = (this.#taken[page >>> 5] ?? 0) & ~bits(page & 31, here);
+      page += here;
+    }
+    this.#from[block] = Math.min(this.#from[block] ?? 0, (first >>> 5) - block * WORDS);
     const before = this.#freeIn[block] ?? 0;
     const free = before + count;
-    if (before > 0) this.#unlink(block, false);
     this.#freeIn[block] = free;
     this.#available += count;
+    if (before > 0 && free < HUGE_PAGES) return;
+    if (before > 0) this.#unlink(block, false);
     this.#link(block, free === HUGE_PAGES);
   }
 
-  #sizeOf(block: number): number {
-    return Math.min(HUGE_PAGES, this.pages - block * HUGE_PAGES);
-  }
-
-  /** The page that `#pop` would give. */
-  #peek(block: number): number {
-    const first = this.#first[block] ?? NONE;
-    return first !== NONE ? first : block * HUGE_PAGES + (this.#fresh[block] ?? 0);
-  }
-
-  #pop(block: number): number {
-    const first = this.#first[block] ?? NONE;
-    if (first !== NONE) {
-      this.#first[block] = this.#next[first] ?? NONE;
-      return first;
-    }
-    const fresh = this.#fresh[block] ?? 0;
-    this.#fresh[block] = fresh + 1;
-    return block * HUGE_PAGES + fresh;
-  }
-
-  #mark(index: number, taken: boolean): void {
-    const bit = 1 << (index & 7);
-    const byte = this.#taken[index >>> 3] ?? 0;
-    this.#taken[index >>> 3] = taken ? byte | bit : byte & ~bit;
+  #mark(first: number, count: PageCount): void {
+    for (let page = first; page < first + count; page++)
+      this.#taken[page >>> 5] = (this.#taken[page >>> 5] ?? 0) | (1 << (page & 31));
   }
 
   #link(block: number, whole: boolean): void {
@@ -207,4 +189,14 @@ export class FrameAllocator {
     else if (whole) this.#whole = next;
     else this.#broken = next;
   }
+}
+
+/** `count` bits from `from` on; together 32 at most. */
+function bits(from: number, count: number): number {
+  return count === 32 ? -1 : ((1 << count) - 1) << from;
+}
+
+/** The number of the lowest bit that is set. */
+function lowest(word: number): number {
+  return 31 - Math.clz32(word & -word);
 }

@@ -98,10 +98,12 @@ export class FrameTable {
     const high = (space << 4) | Math.floor(page / 2 ** 32);
     const low = page >>> 0;
     this.mapped += count;
-    this.mapCount.fill(1, index, index + count);
-    this.#pageHigh.fill(high, index, index + count);
     // A run lies within 2 MiB, so that its low halves do not wrap.
-    for (let k = 0; k < count; k++) this.#pageLow[index + k] = low + k;
+    for (let k = 0; k < count; k++) {
+      this.mapCount[index + k] = 1;
+      this.#pageHigh[index + k] = high;
+      this.#pageLow[index + k] = low + k;
+    }
   }
 
   /** The only entries that map frames which follow each other map them no more. */

@@ -123,8 +123,10 @@ export class PageTable {
    * with the page of zeros.
    */
   fillRun(chunk: Chunk, index: number, count: PageCount, flags: number, frame: FrameNumber): void {
-    chunk.flags.fill(flags, index, index + count);
-    for (let k = 0; k < count; k++) chunk.frames[index + k] = frame + k;
+    for (let k = 0; k < count; k++) {
+      chunk.flags[index + k] = flags;
+      chunk.frames[index + k] = frame + k;
+    }
     chunk.populated += count;
     const place = this.placeOf(flags, frame);
     this.counts[place] = (this.counts[place] ?? 0) + count;

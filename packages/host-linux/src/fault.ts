@@ -129,7 +129,7 @@ function populateZero(host: LinuxHost, space: Space, region: Region, page: PageI
 
 function populatePages(host: LinuxHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
   const { first, end } = host.windowIn(region, page);
-  if (end - first > 1 && populateRun(host, space, first, end - first, cause)) return OK;
+  if (populateRun(host, space, first, end - first, cause)) return OK;
   host.makeRoom(end - first);
   // The page itself first: there may be memory for it only.
   if (!populateOne(host, space, page, cause)) return ENOMEM;
@@ -140,7 +140,10 @@ function populatePages(host: LinuxHost, space: Space, region: Region, page: Page
   return OK;
 }
 
-/** All of a window at once, where nothing is yet and there is memory for all of it; false when that is not so. */
+/**
+ * All of a window at once, where nothing is yet and there is memory for all of it; false when that is not so. What a
+ * CPU's touch waits for is put at its address at once.
+ */
 function populateRun(
   host: LinuxHost,
   space: Space,
@@ -159,11 +162,16 @@ function populateRun(
     for (let k = 0; k < got; k++) host.giveBack(frames[k] ?? 0);
     return false;
   }
+  const wanted = cause === CAUSE.cpuFault && host.window !== null;
+  const mapped = wanted ? host.pages.mapFresh(first, frames, count) : 0;
+  host.statistics.broughtIn += mapped;
+  // What could not be mapped may be the page that was touched: then it is looked at again.
+  host.answered = mapped === count;
+  for (let k = mapped; k < count; k++) host.pages.host.place[frames[k] ?? 0] = ZEROS;
   for (let done = 0; done < count; ) {
     const frame = frames[done] ?? 0;
     let run = 1;
     while (done + run < count && frames[done + run] === frame + run) run++;
-    host.pages.host.place.fill(ZEROS, frame, frame + run);
     space.installRun(first + done, run, HOST | ANON | WRITE | DIRTY, frame, cause);
     done += run;
   }

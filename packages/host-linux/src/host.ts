@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
+import { performance } from "node:perf_hooks";
 import {
   type Around,
   type Cause,

@@ -1,4 +1,4 @@
-import { PAGE_BYTES, type PageIndex } from "@hms/hmm";
+import { type Nanoseconds, PAGE_BYTES, type PageIndex } from "@hms/hmm";
 import type { LinuxHost } from "./host.ts";
 import { Placement } from "./placement.ts";
 import { LinuxRegion } from "./region.ts";
@@ -204,19 +204,20 @@ export class KernelLoop {
       }
       const at = this.#faultsFrom++ % FAULTS_MAX;
       this.#faulted = true;
-      this.#placement.faulted(this.#faultThreads[at] ?? 0);
-      this.#serve(this.#faultPages[at] ?? 0, this.#faultFlags[at] ?? 0);
+      const now = this.#host.now();
+      this.#placement.faulted(this.#faultThreads[at] ?? 0, now);
+      this.#serve(this.#faultPages[at] ?? 0, this.#faultFlags[at] ?? 0, now);
     }
     this.#faultsFrom = 0;
     this.#faultsTo = 0;
   }
 
-  #serve(page: PageIndex, flags: number): void {
+  #serve(page: PageIndex, flags: number, begun: Nanoseconds): void {
     const host = this.#host;
     const owner = host.owners.at(page);
     const write = (flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP)) !== 0;
     if (owner !== null) {
-      owner.serve(page, write, (flags & UFFD_PAGEFAULT_FLAG_WP) !== 0);
+      owner.serve(page, write, (flags & UFFD_PAGEFAULT_FLAG_WP) !== 0, begun);
     } else if (host.pages.slots.holds(page)) {
       dieLoudly(`page ${page} of the hidden area was touched, which nobody may`);
     } else {

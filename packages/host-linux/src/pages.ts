@@ -312,6 +312,21 @@ export class Pages implements Disposable {
     return count;
   }
 
+  /**
+   * Maps frames of this machine's memory that were just given out, writable, at pages `first`…, as zeros. Returns how
+   * many were done; `errno` says why not more.
+   */
+  mapFresh(first: PageIndex, frames: Uint32Array, count: PageCount): PageCount {
+    const uffd = this.#book.uffdAt(first);
+    let done = 0;
+    while (done < count) {
+      const run = this.#mapZeros(uffd, first + done, frames, done, count - done, true);
+      if (run === 0) break;
+      done += run;
+    }
+    return done;
+  }
+
   /** How many of the frames have no bytes yet. */
   #zerosFrom(frames: Uint32Array, from: number, most: PageCount): PageCount {
     let column = this.host;

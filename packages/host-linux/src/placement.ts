@@ -1,9 +1,11 @@
+import { performance } from "node:perf_hooks";
+import type { Nanoseconds } from "@hms/hmm";
 import { CpuOf, setAffinity, setPriority, threadAddress } from "./sys/cpu.ts";
 import type { Address } from "./sys/units.ts";
 import type { Waiter } from "./sys/wait.ts";
 
 /** How long it asks for the next fault before it sleeps: as long as waking an idle processor of a virtual machine takes. */
-const SPIN_MS = 0.05;
+const SPIN_NS: Nanoseconds = 50_000;
 /** After so many times in vain it does not ask any more… */
 const SPINS_IN_VAIN = 4;
 /** …until so many faults come, each within twice the time of the one before. */
@@ -57,14 +59,13 @@ export class Placement {
     this.#last = null;
   }
 
-  /** A fault of a thread was read. */
-  faulted(thread: number): void {
+  /** A fault of a thread was read; `now` is the clock of `performance.now()`, in nanoseconds. */
+  faulted(thread: number, now: Nanoseconds): void {
     if (thread !== this.#lastThread) {
       this.#lastThread = thread;
       this.#last = this.#threads.get(thread) ?? null;
     }
-    const now = performance.now();
-    this.#quick = now - this.#lastAt < 2 * SPIN_MS ? this.#quick + 1 : 0;
+    this.#quick = now - this.#lastAt < 2 * SPIN_NS ? this.#quick + 1 : 0;
     this.#lastAt = now;
     if (this.#quick === FAULTS_TO_SPIN) this.#vain = 0;
   }
@@ -73,7 +74,7 @@ export class Placement {
   spin(waiter: Waiter): number {
     const { cpu } = this.#own;
     if (!this.#spin || this.#vain >= SPINS_IN_VAIN || this.#last === null || this.#last.cpu === cpu) return 0;
-    const end = performance.now() + SPIN_MS;
+    const end = performance.now() + SPIN_NS / 1e6;
     do {
       const ready = waiter.spin(4);
       if (ready > 0) {

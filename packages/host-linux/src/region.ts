@@ -12,6 +12,7 @@ import {
   HUGE_PAGES,
   isPresent,
   KIND,
+  type Nanoseconds,
   OK,
   PAGE_BYTES,
   type PageCount,
@@ -89,13 +90,12 @@ export class LinuxRegion {
   }
 
   /**
-   * Answers one touch; `protectedPage`: the page was there, but write-protected. Every way out wakes who waits, or
-   * leaves it in `waiting`.
+   * Answers one touch, which was read at `begun`; `protectedPage`: the page was there, but write-protected. Every way out
+   * wakes who waits, or leaves it in `waiting`.
    */
-  serve(page: PageIndex, write: boolean, protectedPage: boolean): void {
+  serve(page: PageIndex, write: boolean, protectedPage: boolean, begun: Nanoseconds): void {
     const { host, space } = this;
     const region = space.regions.at(page);
-    const begun = host.now();
     this.around = protectedPage ? this.writes : this.missing;
     if (region !== null) this.around.at(page, region.first, region.end, host.windowMost);
     host.window = region === null ? null : this.around;
@@ -152,6 +152,7 @@ export class LinuxRegion {
       if (isPresent(flags) && (!write || (flags & WRITE) !== 0)) return this.#map(page, flags, write);
       const errno = hostFault(host, space, page, write, CAUSE.cpuFault);
       if (errno !== OK) return errno;
+      if (host.answered) return OK;
     }
     return EAGAIN;
   }
@@ -163,7 +164,6 @@ export class LinuxRegion {
     if ((flags & ZERO) !== 0) return host.spaceOf(space)?.mapZeros(this.around) ?? EFAULT;
     const frame = space.table.frameAt(page);
     if (host.pages.isMappedAt(frame, page)) {
-      if (host.answered) return OK;
       if (host.pages.isProtected(frame) && (flags & WRITE) !== 0) this.#unprotect(page);
       else if (host.pages.present(page)) host.statistics.spurious++;
       return OK;
@@ -244,7 +244,7 @@ export class LinuxRegion {
   retry(): void {
     if (this.waiting.length === 0) return;
     for (const { page, write, protectedPage } of this.waiting.splice(0))
-      this.serve(page, write, protectedPage);
+      this.serve(page, write, protectedPage, this.host.now());
   }
 
   /** See `AddressBook.open`. */

@@ -3,6 +3,7 @@ import {
   type FrameNumber,
   HUGE_PAGES,
   isDeviceFrame,
+  type Nanoseconds,
   OK,
   PAGE_BYTES,
   type PageCount,
@@ -137,10 +138,9 @@ export class DeviceWindow implements Disposable {
     return this.#open;
   }
 
-  /** Answers one touch of the device. */
-  serve(own: PageIndex, write: boolean): void {
+  /** Answers one touch of the device, which was read at `begun`. */
+  serve(own: PageIndex, write: boolean, _protectedPage: boolean, begun: Nanoseconds): void {
     const page = this.first + (own - this.base);
-    const begun = this.host.now();
     const errno = this.#onFault(page, write);
     if (errno !== OK) this.#fail(own);
     this.uffd.wake(own * PAGE_BYTES, PAGE_BYTES);
