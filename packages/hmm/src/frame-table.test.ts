@@ -170,3 +170,15 @@ test("giving back what is free is a programmer's error", () => {
   free.give(block + 5);
   assert.throws(() => free.give(block + 5), /free already/);
 });
+
+test("pages that are taken together follow each other, in whatever order they were given back", () => {
+  const free = new FrameAllocator(4 * HUGE_PAGES);
+  for (let i = 0; i < 2 * HUGE_PAGES; i++) free.take();
+  for (let index = HUGE_PAGES - 1; index >= 100; index--) free.give(index);
+  assert.equal(free.takeRun(64), 100);
+  assert.equal(free.got, 64);
+  assert.equal(free.takeRun(64), 164);
+  free.give(100);
+  assert.throws(() => free.giveRun(99, 3), /page 100 is free already/);
+  assert.ok(free.isTaken(99) && free.isTaken(101));
+});

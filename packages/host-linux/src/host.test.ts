@@ -257,6 +257,25 @@ step(file, "2 MiB pages are whole where memory is touched in order", async () =>
   await kernel.close();
 });
 
+step(file, "2 MiB pages stay whole in a device and at home again, whatever moved before them", async () => {
+  const kernel = new Kernel();
+  const region = kernel.map({ bytes: 32 * MiB });
+  const bytes = kernel.bytes(region);
+  for (let i = 0; i < bytes.length; i += PAGE) bytes[i] = (i / PAGE) % 251;
+  const first = region.address / PAGE;
+  // A few small ones, which leave their page table where they waited.
+  equal(kernel.call("toDevice", first, 16, "dev0"), 16);
+  for (let i = 0; i < 16 * PAGE; i += PAGE) equal(bytes[i], (i / PAGE) % 251);
+  const whole = kernel.call("huge", region.address + 18 * MiB, 8 * MiB);
+  for (let block = 12; block >= 8; block--)
+    equal(kernel.call("toDevice", first + block * 512, 512, "dev0"), 512);
+  // The first of them comes home in the small windows of a sequence that begins.
+  for (let i = 16 * MiB; i < 26 * MiB; i += PAGE) equal(bytes[i], (i / PAGE) % 251);
+  equal(kernel.call("huge", region.address + 18 * MiB, 8 * MiB), whole);
+  deepEqual(kernel.call("check"), []);
+  await kernel.close();
+});
+
 /** Which mappings there are: how many of the same size, rights and name. */
 function mappings(): Map<string, number> {
   const kinds = new Map<string, number>();

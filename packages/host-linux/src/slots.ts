@@ -58,9 +58,10 @@ export class Slots implements Disposable {
 
   /** The first of `count` slots (1 to 512) that follow each other and hold nothing; −1 when there are none. */
   take(count: PageCount): PageIndex {
+    const huge = count === HUGE_PAGES;
     let block = this.#open;
-    if (block === NONE || (this.#filled[block] ?? 0) + count > HUGE_PAGES) {
-      const huge = count === HUGE_PAGES;
+    // A huge page never goes into the open block, also when that is empty: it would be split there.
+    if (huge || block === NONE || (this.#filled[block] ?? 0) + count > HUGE_PAGES) {
       block = this.#emptyBlock(huge);
       if (block === NONE) return this.#gap(count);
       // A whole block leaves the open one open.
