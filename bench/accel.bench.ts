@@ -116,7 +116,7 @@ function measureMoves(whole: boolean): Moved {
   const page = new Uint8Array(PAGE_BYTES).fill(7);
   for (let i = 0; i < PAGES; i++) {
     if (whole) {
-      if (i % HUGE_PAGES === 0) region.serve(region.first + i, true, false);
+      if (i % HUGE_PAGES === 0) region.serve(region.first + i, true, false, host.now());
       continue;
     }
     host.fault(space.space, region.first + i, true, CAUSE.cpuFault);

@@ -8,10 +8,12 @@ import { type Benchmark, median } from "./benchmark.ts";
 
 const SOURCE = join(import.meta.dirname, "../../shared/bench/uffd_baseline.c");
 const TURNS = 3;
+/** What is touched, by theirs and by ours. */
 const MIB = "64";
-/** Rounds of ours in one process; the first ones are the compiler's. */
-const ROUNDS = 10;
-const WARM_UP = 4;
+/** What is touched in order by ours, where the first windows are small. */
+const MIB_IN_ORDER = "256";
+/** Rounds of ours in one process, by pages a fault: the first ones are the compiler's, until it has seen enough faults. */
+const ROUNDS = { 0: [10, 4], 1: [10, 4], 16: [60, 50], 512: [60, 50] } as const;
 /** What LLNL UMap takes on one processor, µs a fault: 4 KiB, 64 KiB, 2 MiB. */
 const UMAP_US = { 1: 20, 16: 33, 512: 830 } as const;
 
@@ -84,17 +86,21 @@ function theirFaults(text: string, add: (key: string, value: number) => void): v
   }
 }
 
-function touch(placement: string, pages: number, order: string): { us: number; bytesPerSecond: number } {
+function touch(
+  placement: string,
+  pages: keyof typeof ROUNDS,
+  order: string,
+): { us: number; bytesPerSecond: number } {
   const script = join(import.meta.dirname, "faults/touch.ts");
-  // As many faults as the compiler needs to know the way, whatever their size.
-  const mib = pages === 1 ? MIB : "256";
+  const [all, warmUp] = ROUNDS[pages];
+  const mib = pages === 0 ? MIB_IN_ORDER : MIB;
   const text = urgent(process.execPath, [script, placement, String(pages), order, mib], {
-    ROUNDS: String(ROUNDS),
+    ROUNDS: String(all),
   });
   const rounds = text
     .trim()
     .split("\n")
-    .slice(WARM_UP)
+    .slice(warmUp)
     .map((line) => JSON.parse(line) as { seconds: number; faults: number; bytesPerSecond: number });
   return {
     us: median(rounds.map(({ seconds, faults }) => (seconds * 1e6) / faults)),

@@ -69,16 +69,38 @@ export class Around {
     }
     if (this.#known === NOTHING) this.#known = new Float64Array(NUMBERS).fill(-1, LOW, SIZE);
     if (this.#continues(this.#stream, page, begin, end, most)) return;
+    const stream = this.#streamAt(page);
+    if (stream >= 0 && this.#continues(stream, page, begin, end, most)) return;
     const known = this.#known;
-    let oldest = 0;
-    for (let stream = 0; stream < STREAMS; stream++) {
-      if ((known[MET + stream] ?? 0) < (known[MET + oldest] ?? 0)) oldest = stream;
-      if (this.#continues(stream, page, begin, end, most)) return;
-    }
+    const oldest = this.#oldest();
     const size = Math.max(1, Math.min(this.#begin, most));
     this.#begin = Math.max(1, size >> 1);
     known[BEGAN + oldest] = size;
     this.#keep(oldest, page, Math.min(size, end - page), size);
+  }
+
+  /** The first sequence that a fault at the page may continue; −1: none. */
+  #streamAt(page: PageIndex): number {
+    const known = this.#known;
+    for (let stream = 0; stream < STREAMS; stream++) {
+      const beyond = page - (known[HIGH + stream] ?? -1);
+      if (beyond < SKIPPED_MAX && beyond >= 0 && beyond < (known[SIZE + stream] ?? 0)) return stream;
+      if (page === (known[LOW + stream] ?? 0) - 1) return stream;
+    }
+    return -1;
+  }
+
+  #oldest(): number {
+    let oldest = 0;
+    let met = this.#known[MET] ?? 0;
+    for (let stream = 1; stream < STREAMS; stream++) {
+      const when = this.#known[MET + stream] ?? 0;
+      if (when < met) {
+        met = when;
+        oldest = stream;
+      }
+    }
+    return oldest;
   }
 
   /** Whether a fault continues a sequence; then its window is found. */

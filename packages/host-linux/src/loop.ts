@@ -62,6 +62,8 @@ export class KernelLoop {
   #faultsTo = 0;
   /** Faults were answered since it last slept. */
   #faulted = false;
+  /** The service had nothing to do when it was last asked, just before the last sleep. */
+  #idle = false;
   #stopping = false;
 
   /** `heartbeat`: of `newHeartbeat`, for a `Watchdog`. `wake`: what others signal to wake it. */
@@ -105,7 +107,10 @@ export class KernelLoop {
   /** One look at everything. The only system calls of a turn without work are those that find out that there is none. */
   #turn(): void {
     this.#beat();
-    const ready = this.#service.poll() > 0 ? this.#waiter.wait(0) : this.#sleep();
+    // Whoever is about to sleep asks the service anyway: after one that had nothing to say, once is enough.
+    const busy = !this.#idle && this.#service.poll() > 0;
+    this.#idle = false;
+    const ready = busy ? this.#waiter.wait(0) : this.#sleep();
     if (ready > 0) {
       const uffds = this.#uffds;
       for (let i = 0; i < uffds.length; i++) {
@@ -119,7 +124,8 @@ export class KernelLoop {
   }
 
   #beat(): void {
-    if (this.#heartbeat !== null) Atomics.add(this.#heartbeat, 0, 1);
+    // Nobody else writes it: a store will do.
+    if (this.#heartbeat !== null) this.#heartbeat[0] = ((this.#heartbeat[0] ?? 0) + 1) | 0;
   }
 
   /** Sleeps until there is something; how many descriptors are ready. */
@@ -132,10 +138,11 @@ export class KernelLoop {
     }
     this.#service.sleeping(true);
     // Whoever added something before it knew that we sleep has not signalled.
-    const idle = this.#service.poll() === 0 && !this.#stopping;
+    this.#idle = this.#service.poll() === 0;
     if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 1, 1);
     const soon = this.#host.anyWaiting || this.#service.impatient?.() === true;
-    const ready = this.#waiter.wait(idle ? (soon ? RETRY_MS : SLEEP_MS) : 0);
+    const sleeps = this.#idle && !this.#stopping;
+    const ready = this.#waiter.wait(sleeps ? (soon ? RETRY_MS : SLEEP_MS) : 0);
     if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 1, 0);
     this.#service.sleeping(false);
     return ready;
