@@ -124,3 +124,57 @@ describe("a program ends, and loses nothing", { skip, concurrency: 2 }, () => {
     assert.equal(code, 5, output);
   });
 });
+
+/** The kernel thread on the toucher's processor, asleep in the read of its faults when the program does what follows. */
+const asleep = (end: string): string => `
+import { getAffinity, setAffinity } from "@hms/host-linux";
+import { open } from "hms";
+setAffinity((getAffinity() ?? [0]).slice(0, 1));
+const hms = await open({ ram: "256MiB" });
+const x = hms.space.alloc(Uint8Array, 64 << 20);
+for (let i = 0; i < 20_000; i++) x.view[(i * 7919 % 16_384) * 4096] = i;
+${end}
+`;
+
+describe("a program ends while the kernel thread waits for nothing but faults", {
+  skip,
+  concurrency: 2,
+}, () => {
+  const ended = async (end: string): Promise<Ended> => {
+    const result = await runProgram(asleep(end), { seconds: 30 });
+    assert.notEqual(result.signal, "SIGKILL", `it hung: ${result.output}`);
+    return result;
+  };
+  test("by process.exit", async () => {
+    assert.equal((await ended("process.exit(3);")).code, 3);
+  });
+  test("by closing hms", async () => {
+    assert.equal((await ended("hms.close();")).code, 0);
+  });
+  test("by an exception", async () => {
+    const { code, output } = await ended('throw new Error("oh no");');
+    assert.equal(code, 1);
+    assert.match(output, /oh no/);
+  });
+  test("by ending the worker that opened hms", async () => {
+    const { code, output } = await ended(`
+      const { Worker } = await import("node:worker_threads");
+      const code = \`const { parentPort } = require("node:worker_threads");
+        import("hms").then(async ({ open }) => {
+          const hms = await open({ ram: "256MiB" });
+          const x = hms.space.alloc(Uint8Array, 64 << 20);
+          for (let i = 0; i < 20_000; i++) x.view[(i * 7919 % 16_384) * 4096] = i;
+          parentPort.postMessage("there");
+          setInterval(() => undefined, 1000);
+        });\`;
+      for (let round = 0; round < 3; round++) {
+        const worker = new Worker(code, { eval: true });
+        await new Promise((there) => worker.once("message", there));
+        await worker.terminate();
+        console.log("ended", round);
+      }
+      hms.close();`);
+    assert.equal(code, 0, output);
+    assert.match(output, /ended 2/);
+  });
+});

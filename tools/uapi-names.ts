@@ -24,6 +24,8 @@ export const headers: readonly string[] = [
   "linux/errno.h",
   "linux/resource.h",
   "linux/mempolicy.h",
+  "linux/time.h",
+  "asm/siginfo.h",
   "asm/socket.h",
   "asm/unistd.h",
 ];
@@ -98,6 +100,8 @@ export const constants: readonly string[] = [
   "PR_SET_VMA_ANON_NAME",
   "PR_SET_PDEATHSIG",
   "PRIO_PROCESS",
+  "CLOCK_MONOTONIC",
+  "SIGEV_THREAD",
   ...prefixed(
     "__NR_",
     `openat close pread64 pwrite64 ioctl mmap munmap mprotect mremap madvise futex prctl clone kill wait4 exit_group rt_sigprocmask
@@ -189,6 +193,28 @@ export const structs: readonly Struct[] = [
     fields: {
       ...same("size", "flags", "start", "end", "walk_end", "vec", "vec_len", "max_pages"),
       ...same("category_inverted", "category_mask", "category_anyof_mask", "return_mask"),
+    },
+  },
+  {
+    name: "sigevent",
+    type: "struct sigevent",
+    since: null,
+    fields: {
+      value: "sigev_value",
+      notify: "sigev_notify",
+      function: "_sigev_un._sigev_thread._function",
+      attributes: "_sigev_un._sigev_thread._attribute",
+    },
+  },
+  {
+    name: "itimerspec",
+    type: "struct itimerspec",
+    since: null,
+    fields: {
+      intervalSeconds: "it_interval.tv_sec",
+      intervalNanoseconds: "it_interval.tv_nsec",
+      seconds: "it_value.tv_sec",
+      nanoseconds: "it_value.tv_nsec",
     },
   },
   { name: "epollEvent", type: "struct epoll_event", since: null, fields: same("events", "data") },

@@ -12,6 +12,8 @@ import {
   type PlacementOptions,
   setAffinity,
   threadAddress,
+  WakePage,
+  type WakePageData,
 } from "@hms/host-linux";
 
 const PAGE_BYTES = 4096;
@@ -22,6 +24,7 @@ interface Setting {
   readonly window: number;
   readonly bytes: number;
   readonly wake: number;
+  readonly wakePage: WakePageData;
   readonly control: Int32Array;
   readonly thread: number;
   readonly address: number;
@@ -39,6 +42,7 @@ async function touch(): Promise<void> {
   const [placement = "default", window = "1", order = "rand", mib = "64"] = process.argv.slice(2);
   const bytes = Number(mib) * 2 ** 20;
   const wake = EventFd.create();
+  const wakePage = WakePage.create();
   const control = new Int32Array(new SharedArrayBuffer(8));
   if (placement !== "default") setAffinity([0]);
   const placements: Record<string, PlacementOptions> = {
@@ -52,6 +56,7 @@ async function touch(): Promise<void> {
     window: Number(window),
     bytes,
     wake: wake.fd,
+    wakePage: wakePage.data,
     control,
     thread: gettid(),
     address: threadAddress(),
@@ -67,7 +72,7 @@ async function touch(): Promise<void> {
     const sum = touchAll(memory, pages);
     const seconds = (performance.now() - started) / 1000;
     Atomics.add(control, 0, 1);
-    wake.signal();
+    if (!wakePage.ring()) wake.signal();
     const { faults } = await next();
     process.stdout.write(
       `${JSON.stringify({ seconds, faults, faultsPerSecond: faults / seconds, bytesPerSecond: bytes / seconds, sum })}\n`,
@@ -116,7 +121,7 @@ function serve(setting: Setting): void {
         sleeping: () => undefined,
       },
       wake,
-      { placement },
+      { placement, wakePage: WakePage.of(setting.wakePage) },
     );
     parentPort?.postMessage({ address: region.address, faults: 0 });
     loop.run();

@@ -1,6 +1,7 @@
 // What the threads of one hms share beside the interface: a few words of memory, and a channel for what a message
 // cannot carry (shared memory itself).
 import type { QueueMapping } from "@hms/driver-accel";
+import type { WakePageData } from "@hms/host-linux";
 
 /** Words of the shared memory: how many threads have asked to be connected. */
 export const CONNECTS = 0;
@@ -29,8 +30,9 @@ export interface Meeting {
   readonly words: SharedArrayBuffer;
   /** Name of the broadcast channel that the kernel thread listens to. */
   readonly channel: string;
-  /** The eventfd that wakes it. */
+  /** The eventfd that wakes it, and the page that wakes it where it does not wait for that. */
   readonly wakeFd: number;
+  readonly wakePage: WakePageData;
 }
 
 /** What a thread tells the kernel thread to be served by it. */

@@ -1,6 +1,6 @@
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort, threadId } from "node:worker_threads";
 import type { QueueMapping } from "@hms/driver-accel";
-import { EventFd, gettid, threadAddress } from "@hms/host-linux";
+import { EventFd, gettid, threadAddress, WakePage } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import {
   type AsyncClient,
@@ -40,6 +40,7 @@ export class Link implements Disposable {
   readonly #ring: RingClient;
   readonly #channel: BroadcastChannel;
   readonly #bell: EventFd;
+  readonly #wakePage: WakePage;
   readonly #mappings = new Map<number, QueueMapping>();
   #closed = false;
 
@@ -53,6 +54,7 @@ export class Link implements Disposable {
     this.#channel = new BroadcastChannel(channelOf(meeting, peer));
     this.#channel.unref();
     this.#bell = EventFd.of(meeting.wakeFd);
+    this.#wakePage = WakePage.of(meeting.wakePage);
     this.#ring = new RingClient(ring, { wake: () => this.#wake() });
     this.sync = syncClient(CORE, this.#ring);
     this.async = asyncClient(CORE, this.#ring);
@@ -83,7 +85,7 @@ export class Link implements Disposable {
 
   #wake(): void {
     // The descriptor may be another's once everything is closed.
-    if (!this.over) this.#bell.signal();
+    if (!this.over && !this.#wakePage.ring()) this.#bell.signal();
   }
 
   /** Memory that the kernel thread has handed over, by its number. */

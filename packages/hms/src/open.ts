@@ -10,6 +10,7 @@ import {
   newHeartbeat,
   probe,
   threadOptions,
+  WakePage,
   Watchdog,
 } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
@@ -169,6 +170,7 @@ interface Threads {
   readonly seconds: number;
   readonly heartbeat: Int32Array;
   readonly given: Int32Array;
+  readonly wakePage: WakePage;
 }
 
 /** Threads that have nothing to serve: the next hms gets them. */
@@ -178,11 +180,14 @@ let idle: Threads | null = null;
 async function startKernel(seconds: number): Promise<KernelThread> {
   const bell = EventFd.create();
   const words = new SharedArrayBuffer(BYTES);
-  const meeting: Meeting = { words, channel: `hms-${randomUUID()}`, wakeFd: bell.fd };
+  let meeting: Meeting;
   let threads: Threads;
   try {
+    const again = idle?.seconds === seconds ? idle : null;
+    const wakePage = again?.wakePage ?? WakePage.create();
+    meeting = { words, channel: `hms-${randomUUID()}`, wakeFd: bell.fd, wakePage: wakePage.data };
     threads =
-      idle?.seconds === seconds ? await useAgain(meeting, idle) : await startThreads(meeting, seconds);
+      again !== null ? await useAgain(meeting, again) : await startThreads(meeting, wakePage, seconds);
   } catch (error) {
     bell.close();
     throw asLimit("Starting the kernel thread", error) ?? notStarted(error);
@@ -227,7 +232,7 @@ function asLimit(action: string, cause: unknown): HmsError | null {
 }
 
 /** Neither thread keeps the process running. */
-async function startThreads(meeting: Meeting, seconds: number): Promise<Threads> {
+async function startThreads(meeting: Meeting, wakePage: WakePage, seconds: number): Promise<Threads> {
   const heartbeat = newHeartbeat();
   const given = new Int32Array(new SharedArrayBuffer(4));
   const workerData: KernelThreadData = { meeting, heartbeat, given };
@@ -244,10 +249,11 @@ async function startThreads(meeting: Meeting, seconds: number): Promise<Threads>
   } catch (error) {
     watchdog?.stop();
     await kernel.terminate();
+    wakePage.giveBack();
     throw error;
   }
   kernel.unref();
-  return { kernel, watchdog, seconds, heartbeat, given };
+  return { kernel, watchdog, seconds, heartbeat, given, wakePage };
 }
 
 async function useAgain(meeting: Meeting, threads: Threads): Promise<Threads> {
@@ -264,9 +270,9 @@ async function useAgain(meeting: Meeting, threads: Threads): Promise<Threads> {
   return threads;
 }
 
-function endThreads({ kernel, watchdog }: Threads): void {
+function endThreads({ kernel, watchdog, wakePage }: Threads): void {
   watchdog.stop();
-  void kernel.terminate();
+  void kernel.terminate().then(() => wakePage.giveBack());
 }
 
 /** Whether the kernel thread has let go of everything. */

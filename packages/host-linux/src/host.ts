@@ -278,6 +278,11 @@ export class LinuxHost implements Host, AddressBook, Disposable {
     return this.#window;
   }
 
+  /** Whether only private memory of the program can have faults: nothing is shared, no device has a window. */
+  get onlyPrivate(): boolean {
+    return this.windows.size === 0 && this.pages.aliases.size === 0;
+  }
+
   /** Keeps the bytes of a device's memory, which is memory of this machine. */
   back(memory: DeviceMemory): DeviceBacking {
     return new DeviceBacking(this, memory);

@@ -13,6 +13,7 @@ import {
 import { dieLoudly } from "./sys/fatal.ts";
 import { MESSAGES_MAX, type Userfaultfd } from "./sys/uffd.ts";
 import { type EventFd, Waiter } from "./sys/wait.ts";
+import type { WakePage } from "./sys/wake-page.ts";
 
 /** Faults that are read before they are answered, at most. */
 const FAULTS_MAX = 4096;
@@ -30,6 +31,17 @@ export interface LoopService {
   sleeping(asleep: boolean): void;
   /** Whether it waits for something that nobody signals, and wants to be polled every millisecond; default: no. */
   impatient?(): boolean;
+  /** Whether everybody who signals asks the loop's wake page first; default: yes. */
+  askedFirst?(): boolean;
+}
+
+/** How a `KernelLoop` is placed, watched and woken. */
+export interface KernelLoopOptions {
+  /** Of `newHeartbeat`, for a `Watchdog`. */
+  readonly heartbeat?: Int32Array;
+  readonly placement?: Placement;
+  /** What those who signal `wake` ask first: with it the thread may sleep in the read of the program's userfaultfd. */
+  readonly wakePage?: WakePage;
 }
 
 /** What is kept of an event that came while something else was being done. */
@@ -52,6 +64,7 @@ export class KernelLoop {
   readonly #waiter: Waiter;
   readonly #heartbeat: Int32Array | null;
   readonly #placement: Placement;
+  readonly #wakePage: WakePage | null;
   readonly #uffds: readonly Userfaultfd[];
   readonly #events: Kept[] = [];
   // Faults that were read and not answered yet.
@@ -65,18 +78,19 @@ export class KernelLoop {
   /** The service had nothing to do when it was last asked, just before the last sleep. */
   #idle = false;
   #stopping = false;
+  /** Reading the program's userfaultfd waits for a message, and nobody can poll it. */
+  #blocking = false;
+  /** How often it slept in that read. */
+  sleptInRead = 0;
 
-  /** `heartbeat`: of `newHeartbeat`, for a `Watchdog`. `wake`: what others signal to wake it. */
-  constructor(
-    host: LinuxHost,
-    service: LoopService,
-    wake: EventFd,
-    options: { readonly heartbeat?: Int32Array; readonly placement?: Placement } = {},
-  ) {
+  /** `wake`: what others signal to wake it, when `wakePage` says that they must. */
+  constructor(host: LinuxHost, service: LoopService, wake: EventFd, options: KernelLoopOptions = {}) {
     this.#host = host;
     this.#service = service;
     this.#heartbeat = options.heartbeat ?? null;
     this.#placement = options.placement ?? new Placement();
+    const { wakePage } = options;
+    this.#wakePage = wakePage?.register(host.program) === true ? wakePage : null;
     this.#uffds = [host.program, host.cached, host.hidden];
     this.#wake = wake;
     this.#waiter = new Waiter([...this.#uffds.map(({ fd }) => fd), wake.fd]);
@@ -101,6 +115,8 @@ export class KernelLoop {
     if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 2, 1);
     this.#host.onBusy = null;
     this.#host.onProgress = null;
+    this.#pollable();
+    this.#wakePage?.unregister(this.#host.program);
     this.#waiter.close();
   }
 
@@ -110,7 +126,7 @@ export class KernelLoop {
     // Whoever is about to sleep asks the service anyway: after one that had nothing to say, once is enough.
     const busy = !this.#idle && this.#service.poll() > 0;
     this.#idle = false;
-    const ready = busy ? this.#waiter.wait(0) : this.#sleep();
+    const ready = busy ? this.#wait(0) : this.#sleep();
     if (ready > 0) {
       const uffds = this.#uffds;
       for (let i = 0; i < uffds.length; i++) {
@@ -130,22 +146,68 @@ export class KernelLoop {
 
   /** Sleeps until there is something; how many descriptors are ready. */
   #sleep(): number {
-    if (this.#host.workAhead()) return this.#waiter.wait(0);
+    if (this.#host.workAhead()) return this.#wait(0);
     if (this.#faulted) {
       this.#faulted = false;
-      const more = this.#placement.spin(this.#waiter);
+      const more = this.#spin();
       if (more > 0) return more;
     }
+    const page = this.#mayReadAsleep() && this.#wakePage?.sleeps(this.#host.program) ? this.#wakePage : null;
     this.#service.sleeping(true);
     // Whoever added something before it knew that we sleep has not signalled.
     this.#idle = this.#service.poll() === 0;
     if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 1, 1);
     const soon = this.#host.anyWaiting || this.#service.impatient?.() === true;
     const sleeps = this.#idle && !this.#stopping;
-    const ready = this.#waiter.wait(sleeps ? (soon ? RETRY_MS : SLEEP_MS) : 0);
+    let ready = 0;
+    if (page !== null && sleeps && !soon) this.#readAsleep();
+    else ready = this.#wait(sleeps ? (soon ? RETRY_MS : SLEEP_MS) : 0);
+    page?.awake(this.#host.program);
     if (this.#heartbeat !== null) Atomics.store(this.#heartbeat, 1, 0);
     this.#service.sleeping(false);
     return ready;
+  }
+
+  /**
+   * Whether to sleep in the read of the program's faults, which saves a system call for each: while they come in quick
+   * succession, and nothing else can come but who asks the wake page.
+   */
+  #mayReadAsleep(): boolean {
+    return (
+      this.#wakePage !== null &&
+      this.#placement.besideToucher &&
+      this.#host.onlyPrivate &&
+      this.#service.askedFirst?.() !== false
+    );
+  }
+
+  #readAsleep(): void {
+    if (!this.#blocking) {
+      if (this.#host.program.setBlocking(true) < 0) return;
+      this.#blocking = true;
+      this.#wakePage?.relyOnAlarm(true);
+    }
+    this.sleptInRead++;
+    this.#take(this.#host.program);
+  }
+
+  /** The program's userfaultfd can be polled again, and reading it does not wait. */
+  #pollable(): void {
+    if (!this.#blocking) return;
+    this.#blocking = false;
+    this.#wakePage?.relyOnAlarm(false);
+    this.#host.program.setBlocking(false);
+  }
+
+  #wait(timeoutMs: number): number {
+    this.#pollable();
+    return this.#waiter.wait(timeoutMs);
+  }
+
+  #spin(): number {
+    if (!this.#placement.worthSpinning) return 0;
+    this.#pollable();
+    return this.#placement.spin(this.#waiter);
   }
 
   #retry(): void {
@@ -164,6 +226,11 @@ export class KernelLoop {
   #read(uffd: Userfaultfd): number {
     // What does not fit now is read when there is room.
     if (this.#faultsTo - this.#faultsFrom > FAULTS_MAX - MESSAGES_MAX) return 0;
+    this.#pollable();
+    return this.#take(uffd);
+  }
+
+  #take(uffd: Userfaultfd): number {
     const count = uffd.read();
     for (let i = 0; i < count; i++) this.#keep(uffd, i);
     return Math.max(0, count);
@@ -227,7 +294,7 @@ export class KernelLoop {
       owner.serve(page, write, (flags & UFFD_PAGEFAULT_FLAG_WP) !== 0, begun);
     } else if (host.pages.slots.holds(page)) {
       dieLoudly(`page ${page} of the hidden area was touched, which nobody may`);
-    } else {
+    } else if (this.#wakePage?.answer(host.program, page * PAGE_BYTES) !== true) {
       // Its region went away meanwhile: the kernel says so itself, when it looks again.
       for (const uffd of this.#uffds) uffd.wake(page * PAGE_BYTES, PAGE_BYTES);
     }

@@ -3,7 +3,7 @@
 export { DeviceBacking } from "./backing.ts";
 export { sendToFile } from "./drop.ts";
 export { type HostStatistics, LinuxHost, type LinuxHostOptions, type Trace } from "./host.ts";
-export { KernelLoop, type LoopService } from "./loop.ts";
+export { KernelLoop, type KernelLoopOptions, type LoopService } from "./loop.ts";
 export type { NodeChoice, NodePlacer } from "./nodes.ts";
 export { Owners } from "./owners.ts";
 export { type PagesFound, PlacedBuffer } from "./placed.ts";
@@ -20,6 +20,7 @@ export { addressOf, bufferAt, detach, Mapping } from "./sys/memory.ts";
 export { type Capabilities, limitation, probe } from "./sys/probe.ts";
 export type { Address, ByteCount } from "./sys/units.ts";
 export { EventFd } from "./sys/wait.ts";
+export { WakePage, type WakePageData } from "./sys/wake-page.ts";
 export { threadOptions } from "./thread-options.ts";
 export { HANG_SECONDS, newHeartbeat, Watchdog } from "./watchdog.ts";
 export { DeviceWindow, type WindowOptions } from "./window.ts";

@@ -70,10 +70,21 @@ export class Placement {
     if (this.#quick === FAULTS_TO_SPIN) this.#vain = 0;
   }
 
+  /** Faults come in quick succession, of a thread on the same processor: the next one will need no wake-up elsewhere. */
+  get besideToucher(): boolean {
+    const last = this.#last;
+    return this.#quick >= FAULTS_TO_SPIN && last !== null && last.cpu >= 0 && last.cpu === this.#own.cpu;
+  }
+
+  /** Whether it pays to ask for more before sleeping. */
+  get worthSpinning(): boolean {
+    const last = this.#last;
+    return this.#spin && this.#vain < SPINS_IN_VAIN && last !== null && last.cpu !== this.#own.cpu;
+  }
+
   /** Asks for more for a moment, if that is worth it. How many descriptors are ready. */
   spin(waiter: Waiter): number {
-    const { cpu } = this.#own;
-    if (!this.#spin || this.#vain >= SPINS_IN_VAIN || this.#last === null || this.#last.cpu === cpu) return 0;
+    if (!this.worthSpinning) return 0;
     const end = performance.now() + SPIN_NS / 1e6;
     do {
       const ready = waiter.spin(4);

@@ -11,6 +11,7 @@ import {
   type MapOptions,
   type Placement,
   Residence,
+  WakePage,
 } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import { CORE, type CoreRegistry, HandleTable, type Peer, RingServer, Service } from "@hms/uabi";
@@ -125,8 +126,11 @@ export class Kernel implements LoopService {
 
   /** From now on the faults of a host are served. Throws NO_DESCRIPTOR. */
   serve(host: LinuxHost): void {
-    const options = { heartbeat: this.#heartbeat, placement: this.placement };
-    this.#loop = new KernelLoop(host, this, this.wake, options);
+    this.#loop = new KernelLoop(host, this, this.wake, {
+      heartbeat: this.#heartbeat,
+      placement: this.placement,
+      wakePage: WakePage.of(this.#meeting.wakePage),
+    });
     this.host = host;
   }
 
@@ -147,6 +151,11 @@ export class Kernel implements LoopService {
 
   impatient(): boolean {
     return this.tasks.size > 0 || this.machines.some(({ accel }) => accel.impatient);
+  }
+
+  /** Devices' threads know the eventfd only. */
+  askedFirst(): boolean {
+    return this.machines.length === 0;
   }
 
   /** A sign of life within what takes long. */

@@ -151,6 +151,8 @@ export const PR_SET_VMA = 0x53564d41;
 export const PR_SET_VMA_ANON_NAME = 0;
 export const PR_SET_PDEATHSIG = 1;
 export const PRIO_PROCESS = 0;
+export const CLOCK_MONOTONIC = 1;
+export const SIGEV_THREAD = 2;
 export const __NR_openat: number = onArm ? 56 : 257;
 export const __NR_close: number = onArm ? 57 : 3;
 export const __NR_pread64: number = onArm ? 67 : 17;
@@ -347,6 +349,24 @@ export const pmScanArg = {
   category_mask: 72,
   category_anyof_mask: 80,
   return_mask: 88,
+} as const;
+
+/** `struct sigevent` */
+export const sigevent = {
+  bytes: 64,
+  value: 0,
+  notify: 12,
+  function: 16,
+  attributes: 24,
+} as const;
+
+/** `struct itimerspec` */
+export const itimerspec = {
+  bytes: 32,
+  intervalSeconds: 0,
+  intervalNanoseconds: 8,
+  seconds: 16,
+  nanoseconds: 24,
 } as const;
 
 /** `struct epoll_event` */

@@ -152,6 +152,14 @@ export const exitNow = library.func("void _exit(int)") as unknown as (code: numb
 
 const dlsym = optional<(handle: number, name: string) => Address>("uint64_t dlsym(uint64_t, const char*)");
 
+/** Null: a C library whose timers are in another library (glibc before 2.34). */
+export const timerCreate: ((clock: number, event: Address, timer: Address) => number) | null = optional(
+  "int timer_create(int, uint64_t, uint64_t)",
+);
+export const timerSettime: ((timer: bigint, flags: number, value: Address, old: Address) => number) | null =
+  optional("int timer_settime(uint64_t, int, uint64_t, uint64_t)");
+export const timerDelete: ((timer: bigint) => number) | null = optional("int timer_delete(uint64_t)");
+
 /** The address of a symbol of the C library, or null when it has none of that name. */
 export function symbolAddress(name: string): Address | null {
   return dlsym?.(0, name) || null;

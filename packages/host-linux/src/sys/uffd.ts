@@ -2,7 +2,7 @@ import { HmsError } from "@hms/topology";
 import * as abi from "./abi.generated.ts";
 import { checkAbi } from "./abi.ts";
 import { errnoName, errnoText, orThrow } from "./errno.ts";
-import { close, failed, ioctl, open, read, syscall } from "./libc.ts";
+import { close, failed, fcntl, ioctl, open, read, syscall } from "./libc.ts";
 import { Scratch } from "./scratch.ts";
 import type { Address, ByteCount } from "./units.ts";
 
@@ -212,7 +212,15 @@ export class Userfaultfd implements Disposable {
     return done > 0 ? done : errno;
   }
 
-  /** Takes up to MESSAGES_MAX messages: how many, 0 when there are none, or a negative errno. Never waits. */
+  /**
+   * Whether `read` waits for a message; at first it does not. While it does, nobody can poll the descriptor. 0 or a
+   * negative errno.
+   */
+  setBlocking(on: boolean): number {
+    return fcntl(this.#fd, abi.F_SETFL, on ? 0 : abi.O_NONBLOCK) === 0 ? 0 : failed();
+  }
+
+  /** Takes up to MESSAGES_MAX messages: how many, 0 when there are none, or a negative errno. See `setBlocking`. */
   read(): number {
     const got = read(this.#fd, this.#scratch.address + MESSAGES, MESSAGES_MAX * uffdMsg.bytes);
     if (got >= 0) return got / uffdMsg.bytes;

@@ -108,6 +108,7 @@ export const calls = {
   }),
   explain: ({ host, space }: Bench, first: number, count: number) =>
     host.core.explain(space.space, first, count),
+  sleptInRead: ({ sleptInRead }: Bench) => sleptInRead(),
   check: ({ host }: Bench) => checkInvariants(host.core),
   evictDevice: (bench: Bench, name: string) =>
     device(bench, name).memory.evict(0, 1 << 14, CAUSE.eviction).moved,
@@ -136,8 +137,9 @@ export const calls = {
       throw new Error("on purpose");
     };
   },
-  close: ({ host, space, stop }: Bench) => {
-    for (const name of devices.keys()) device({ host, space, stop }, name).memory.device.close();
+  close: (bench: Bench) => {
+    const { space, stop } = bench;
+    for (const name of devices.keys()) device(bench, name).memory.device.close();
     devices.clear();
     space.close();
     stop();

@@ -4,9 +4,12 @@ import type { PageCount, PageIndex } from "@hms/hmm";
 import { HmsError } from "@hms/topology";
 import { LinuxHost, type LinuxHostOptions } from "../host.ts";
 import { KernelLoop } from "../loop.ts";
+import { Placement } from "../placement.ts";
 import type { LinuxSpace, MapOptions } from "../space.ts";
+import { gettid, threadAddress } from "../sys/cpu.ts";
 import { bufferAt } from "../sys/memory.ts";
 import { EventFd } from "../sys/wait.ts";
+import { WakePage, type WakePageData } from "../sys/wake-page.ts";
 import { newHeartbeat, Watchdog } from "../watchdog.ts";
 import { calls, type Told } from "./calls.ts";
 import { HANG_TEST_SECONDS } from "./limits.ts";
@@ -20,8 +23,12 @@ interface Shared {
   readonly state: Int32Array;
   readonly text: Uint8Array;
   readonly wake: number;
+  readonly wakePage: WakePageData;
   readonly options: LinuxHostOptions;
   readonly heartbeat: Int32Array;
+  /** The thread that touches memory. */
+  readonly toucher: number;
+  readonly toucherAddress: number;
 }
 
 /** What a call answers of a region. */
@@ -34,6 +41,7 @@ export interface MappedRegion {
 /** The kernel thread, as the program sees it. */
 export class Kernel {
   readonly #wake = EventFd.create();
+  readonly #wakePage = WakePage.create();
   readonly #shared: Shared;
   readonly #worker: Worker;
   readonly #watchdog: Watchdog;
@@ -43,8 +51,11 @@ export class Kernel {
       state: new Int32Array(new SharedArrayBuffer(8)),
       text: new Uint8Array(new SharedArrayBuffer(REPLY_BYTES)),
       wake: this.#wake.fd,
+      wakePage: this.#wakePage.data,
       options,
       heartbeat: newHeartbeat(),
+      toucher: gettid(),
+      toucherAddress: threadAddress(),
     };
     this.#worker = new Worker(new URL(import.meta.url), { workerData: this.#shared });
     this.#watchdog = new Watchdog(this.#shared.heartbeat, { seconds: HANG_TEST_SECONDS });
@@ -64,12 +75,17 @@ export class Kernel {
     text.set(bytes);
     Atomics.store(state, 1, bytes.length);
     Atomics.store(state, 0, ASKED);
-    this.#wake.signal();
+    if (!this.#wakePage.ring()) this.#wake.signal();
     while (Atomics.load(state, 0) === ASKED) Atomics.wait(state, 0, ASKED, 1000);
     const reply = JSON.parse(new TextDecoder().decode(text.slice(0, Atomics.load(state, 1)))) as Told;
     Atomics.store(state, 0, IDLE);
     if ("error" in reply) throw new HmsError(reply.code, reply.errno, reply.error);
     return reply.value as ReturnType<(typeof calls)[Name]>;
+  }
+
+  /** Turns of the loop so far. */
+  get turns(): number {
+    return Atomics.load(this.#shared.heartbeat, 0);
   }
 
   map(options: MapOptions): MappedRegion {
@@ -87,6 +103,7 @@ export class Kernel {
     await ended;
     await this.#watchdog.end();
     this.#wake.close();
+    this.#wakePage.giveBack();
   }
 }
 
@@ -95,6 +112,8 @@ export interface Bench {
   readonly host: LinuxHost;
   readonly space: LinuxSpace;
   stop(): void;
+  /** How often the kernel thread slept in the read of its faults. */
+  sleptInRead(): number;
 }
 
 export type Span = readonly [first: PageIndex, count: PageCount];
@@ -103,9 +122,13 @@ function run(shared: Shared): void {
   const host = new LinuxHost(shared.options);
   const space = host.createSpace();
   const wake = EventFd.of(shared.wake);
-  const bench: Bench = { host, space, stop: () => loop.stop() };
+  const placement = new Placement();
+  placement.register(shared.toucher, shared.toucherAddress);
+  const bench: Bench = { host, space, stop: () => loop.stop(), sleptInRead: () => loop.sleptInRead };
   const loop = new KernelLoop(host, { poll: () => answer(shared, bench), sleeping: () => undefined }, wake, {
     heartbeat: shared.heartbeat,
+    placement,
+    wakePage: WakePage.of(shared.wakePage),
   });
   loop.run();
   host.close();

@@ -1,0 +1,146 @@
+import {
+  MADV_DONTFORK,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  PROT_READ,
+  PROT_WRITE,
+  UFFDIO_REGISTER_MODE_WP,
+  UFFDIO_WRITEPROTECT_MODE_WP,
+} from "./abi.generated.ts";
+import { Alarm } from "./alarm.ts";
+import { orThrow } from "./errno.ts";
+import { bufferAt, failed, madvise, mmap } from "./libc.ts";
+import type { Userfaultfd } from "./uffd.ts";
+import { type Address, PAGE_BYTES } from "./units.ts";
+
+/** What another thread needs to make a WakePage of the same page. It can be posted. */
+export interface WakePageData {
+  readonly address: Address;
+  /** The words below. */
+  readonly words: Int32Array;
+}
+
+/** 1 while the kernel thread sleeps in the read. */
+const SLEEPS = 0;
+/** How many threads are ringing. */
+const RINGING = 1;
+/** Where who rings writes, and where the alarm does, which takes the first bytes for a semaphore. */
+const RINGS_AT = 64;
+/** How long the kernel thread sleeps at most: milliseconds. */
+const ALARM_MS = 200;
+
+/** Pages that nobody uses, of this thread. They stay mapped: a late `ring` must find no memory of someone else there. */
+const spare: WakePageData[] = [];
+
+/**
+ * Wakes a kernel thread that sleeps in the read of its userfaultfd, where no other descriptor can wake it: a page that
+ * is write-protected with the same userfaultfd, and that is written. The write is a page fault like any other.
+ *
+ * The kernel thread says that it sleeps there (`sleeps`) before it tells others that it is going to sleep at all, and
+ * looks for work after that. So whoever adds work, then sees that it sleeps, and then asks `ring`, either finds it
+ * there, or is told to wake it in the other way, by the descriptor that it waits for: see `KernelLoop`.
+ *
+ * Who rings never waits for more than the read to end: it says so first (RINGING), and the kernel thread, when it is
+ * awake and before it does anything else, looks for that and takes the protection away. Either one sees the other.
+ */
+export class WakePage {
+  readonly data: WakePageData;
+  readonly #bytes: Uint8Array;
+  #armed = false;
+  #alarm: Alarm | null = null;
+
+  private constructor(data: WakePageData) {
+    this.data = data;
+    this.#bytes = new Uint8Array(bufferAt(data.address, PAGE_BYTES));
+  }
+
+  /** Makes one. Throws OUT_OF_MEMORY. */
+  static create(): WakePage {
+    return new WakePage(spare.pop() ?? newPage());
+  }
+
+  /** The same in another thread. */
+  static of(data: WakePageData): WakePage {
+    return new WakePage(data);
+  }
+
+  /** For who made it: the next `create` gets it. */
+  giveBack(): void {
+    this.data.words.fill(0);
+    spare.push(this.data);
+  }
+
+  /** Wakes the kernel thread, and waits until it is awake. False: it does not sleep in the read. */
+  ring(): boolean {
+    const { words } = this.data;
+    Atomics.add(words, RINGING, 1);
+    const asleep = Atomics.load(words, SLEEPS) !== 0;
+    if (asleep) this.#bytes[RINGS_AT] = 1;
+    Atomics.sub(words, RINGING, 1);
+    return asleep;
+  }
+
+  // The kernel thread's side.
+
+  /** From now on the page's faults are messages of `uffd`. False: they cannot be, or there is no alarm to be had. */
+  register(uffd: Userfaultfd): boolean {
+    this.#alarm ??= Alarm.create(this.data.address);
+    return this.#alarm !== null && uffd.register(this.data.address, PAGE_BYTES, UFFDIO_REGISTER_MODE_WP) >= 0;
+  }
+
+  /** Nobody answers for it any more; who waits there goes on. */
+  unregister(uffd: Userfaultfd): void {
+    this.awake(uffd);
+    this.#alarm?.close();
+    this.#alarm = null;
+    this.#armed = false;
+    uffd.unregister(this.data.address, PAGE_BYTES);
+  }
+
+  /**
+   * The next write to the page is a fault, and who rings writes. False: that cannot be, or somebody has rung and not got
+   * on yet, whose write would be a fault again and again.
+   */
+  sleeps(uffd: Userfaultfd): boolean {
+    if (Atomics.load(this.data.words, RINGING) !== 0) return false;
+    this.#armed ||= uffd.writeProtect(this.data.address, PAGE_BYTES, UFFDIO_WRITEPROTECT_MODE_WP) === 0;
+    if (this.#armed) Atomics.store(this.data.words, SLEEPS, 1);
+    return this.#armed;
+  }
+
+  /** Who rings from now on is told that it does not sleep here; who is ringing goes on. */
+  awake(uffd: Userfaultfd): void {
+    Atomics.store(this.data.words, SLEEPS, 0);
+    if (Atomics.load(this.data.words, RINGING) !== 0) this.#disarm(uffd);
+  }
+
+  /**
+   * From now on something wakes it every 200 ms, until it is told to stop: to look at the clock, and to end when its
+   * thread is ended, however that comes about.
+   */
+  relyOnAlarm(on: boolean): void {
+    this.#alarm?.every(on ? ALARM_MS : 0);
+  }
+
+  /** Answers the fault of who rang, if `address` is the page's. */
+  answer(uffd: Userfaultfd, address: Address): boolean {
+    if (address !== this.data.address) return false;
+    this.#disarm(uffd);
+    return true;
+  }
+
+  #disarm(uffd: Userfaultfd): void {
+    this.#armed = false;
+    uffd.writeProtect(this.data.address, PAGE_BYTES, 0);
+  }
+}
+
+function newPage(): WakePageData {
+  const at = mmap(0, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const what = "Mapping a page to wake the kernel thread by failed";
+  const address = orThrow(at === -1 ? failed() : at, "OUT_OF_MEMORY", what, "free memory or raise its limit");
+  madvise(address, PAGE_BYTES, MADV_DONTFORK);
+  // Only what is there can be protected.
+  new Uint8Array(bufferAt(address, PAGE_BYTES))[0] = 0;
+  return { address, words: new Int32Array(new SharedArrayBuffer(8)) };
+}
