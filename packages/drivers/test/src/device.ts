@@ -151,8 +151,10 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
       const fails = this.#fails();
       if (migration.huge(i) && !fails && this.#fillHuge(migration, i)) {
         i += HUGE_PAGES - 1;
-      } else if (huge || !fails) {
+      } else if (migration.huge(i)) {
         // A huge allocation that fails falls back to single pages.
+        this.#fillTwo(migration, i++);
+      } else if (huge || !fails) {
         this.#fillPage(migration, i);
       }
     }
@@ -173,9 +175,29 @@ export class TestDevice implements DeviceMemoryOps, Disposable {
     return true;
   }
 
+  /** Crosswise, so that single pages are never taken for a huge one because they happen to follow each other. */
+  #fillTwo(migration: Migration, i: number): void {
+    const first = this.#take();
+    const second = this.#take();
+    if (second < 0) {
+      if (first >= 0) this.#fillWith(migration, i, first);
+      return;
+    }
+    try {
+      this.#fillWith(migration, i, second);
+    } catch (error) {
+      this.#allocator.give(first);
+      throw error;
+    }
+    this.#fillWith(migration, i + 1, first);
+  }
+
   #fillPage(migration: Migration, i: number): void {
     const index = this.#take();
-    if (index < 0) return;
+    if (index >= 0) this.#fillWith(migration, i, index);
+  }
+
+  #fillWith(migration: Migration, i: number, index: number): void {
     try {
       this.#copied();
       if (!this.#load(migration, i, index, 1)) {
