@@ -173,6 +173,12 @@ describe("a program ends while the kernel thread waits for nothing but faults", 
         await worker.terminate();
         console.log("ended", round);
       }
+      const { readdirSync } = await import("node:fs");
+      const threads = () => readdirSync("/proc/self/task").length;
+      const before = threads();
+      await new Promise((later) => setTimeout(later, 1500));
+      // One may be left of each, which nobody answers any more; and not more and more of them.
+      if (threads() > before + 3) throw new Error(\`\${before} threads became \${threads()}\`);
       hms.close();`);
     assert.equal(code, 0, output);
     assert.match(output, /ended 2/);

@@ -132,6 +132,7 @@ export class FrameAllocator {
   /** Gives back pages that follow each other. Nothing is given back when one of them is free already: it throws. */
   giveRun(index: number, count: PageCount): void {
     const end = index + count;
+    if (end > this.pages) throw new Error(`page ${end - 1} is none of the ${this.pages}`);
     for (let page = index; page < end; ) {
       const mask = bits(page & 31, Math.min(32 - (page & 31), end - page));
       if ((~(this.#taken[page >>> 5] ?? 0) & mask) !== 0) this.#refuse(page);

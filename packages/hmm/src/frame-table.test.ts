@@ -181,4 +181,5 @@ test("pages that are taken together follow each other, in whatever order they we
   free.give(100);
   assert.throws(() => free.giveRun(99, 3), /page 100 is free already/);
   assert.ok(free.isTaken(99) && free.isTaken(101));
+  assert.throws(() => new FrameAllocator(600).give(700), /page 700 is none of the 600/);
 });

@@ -236,24 +236,25 @@ async function startThreads(meeting: Meeting, wakePage: WakePage, seconds: numbe
   const heartbeat = newHeartbeat();
   const given = new Int32Array(new SharedArrayBuffer(4));
   const workerData: KernelThreadData = { meeting, heartbeat, given };
-  const kernel = new Worker(moduleBeside("kernel/thread"), {
-    workerData,
-    name: "hms kernel",
-    ...threadOptions(),
-  });
+  let kernel: Worker | null = null;
   let watchdog: Watchdog | null = null;
   try {
+    kernel = new Worker(moduleBeside("kernel/thread"), {
+      workerData,
+      name: "hms kernel",
+      ...threadOptions(),
+    });
     await once(kernel, "message");
     watchdog = new Watchdog(heartbeat, { seconds });
     await watchdog.ready;
+    kernel.unref();
+    return { kernel, watchdog, seconds, heartbeat, given, wakePage };
   } catch (error) {
     watchdog?.stop();
-    await kernel.terminate();
+    await kernel?.terminate();
     wakePage.giveBack();
     throw error;
   }
-  kernel.unref();
-  return { kernel, watchdog, seconds, heartbeat, given, wakePage };
 }
 
 async function useAgain(meeting: Meeting, threads: Threads): Promise<Threads> {

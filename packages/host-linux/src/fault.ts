@@ -7,6 +7,7 @@ import {
   collapseDuplicates,
   DIRTY,
   DUPLICATED,
+  EAGAIN,
   EIO,
   EMPTY,
   ENOMEM,
@@ -129,7 +130,7 @@ function populateZero(host: LinuxHost, space: Space, region: Region, page: PageI
 
 function populatePages(host: LinuxHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
   const { first, end } = host.windowIn(region, page);
-  if (populateRun(host, space, first, end - first, cause)) return OK;
+  if (populateRun(host, space, page, first, end - first, cause)) return OK;
   host.makeRoom(end - first);
   // The page itself first: there may be memory for it only.
   if (!populateOne(host, space, page, cause)) return ENOMEM;
@@ -147,6 +148,7 @@ function populatePages(host: LinuxHost, space: Space, region: Region, page: Page
 function populateRun(
   host: LinuxHost,
   space: Space,
+  page: PageIndex,
   first: PageIndex,
   count: PageCount,
   cause: Cause,
@@ -165,8 +167,8 @@ function populateRun(
   const wanted = cause === CAUSE.cpuFault && host.window !== null;
   const mapped = wanted ? host.pages.mapFresh(first, frames, count) : 0;
   host.statistics.broughtIn += mapped;
-  // What could not be mapped may be the page that was touched: then it is looked at again.
-  host.answered = mapped === count;
+  host.answered = page < first + mapped;
+  host.refused = wanted && !host.answered && host.pages.errno === EAGAIN;
   for (let k = mapped; k < count; k++) host.pages.host.place[frames[k] ?? 0] = ZEROS;
   for (let done = 0; done < count; ) {
     const frame = frames[done] ?? 0;

@@ -178,6 +178,8 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   refuseAllocations = 0;
   /** What was brought in was put where it was touched, and who waited there is awake. */
   answered = false;
+  /** The kernel does not let the page that was touched be mapped right now: its answer has to wait. */
+  refused = false;
   readonly ahead: Ahead = new Ahead(this);
   readonly #window = { first: 0, end: 0 };
   readonly #spaceOf = new Map<Space, LinuxSpace>();

@@ -65,6 +65,8 @@ export class KernelLoop {
   readonly #heartbeat: Int32Array | null;
   readonly #placement: Placement;
   readonly #wakePage: WakePage | null;
+  /** Number of the wake page. */
+  readonly #wakeAt: PageIndex;
   readonly #uffds: readonly Userfaultfd[];
   readonly #events: Kept[] = [];
   // Faults that were read and not answered yet.
@@ -89,11 +91,12 @@ export class KernelLoop {
     this.#service = service;
     this.#heartbeat = options.heartbeat ?? null;
     this.#placement = options.placement ?? new Placement();
-    const { wakePage } = options;
-    this.#wakePage = wakePage?.register(host.program) === true ? wakePage : null;
     this.#uffds = [host.program, host.cached, host.hidden];
     this.#wake = wake;
     this.#waiter = new Waiter([...this.#uffds.map(({ fd }) => fd), wake.fd]);
+    const { wakePage } = options;
+    this.#wakePage = wakePage?.register(host.program) === true ? wakePage : null;
+    this.#wakeAt = this.#wakePage === null ? -1 : this.#wakePage.data.address / PAGE_BYTES;
     host.onBusy = () => this.#read(host.program);
     host.onProgress = () => this.#beat();
   }
@@ -133,7 +136,7 @@ export class KernelLoop {
         const uffd = uffds[i];
         if (uffd !== undefined && this.#waiter.ready(i) !== 0) this.#read(uffd);
       }
-      if (this.#waiter.ready(uffds.length) !== 0) this.#wake.drain();
+      if (this.#waiter.ready(uffds.length) !== 0) this.#woken();
     }
     this.#flush();
     if (this.#host.anyWaiting) this.#retry();
@@ -144,15 +147,24 @@ export class KernelLoop {
     if (this.#heartbeat !== null) this.#heartbeat[0] = ((this.#heartbeat[0] ?? 0) + 1) | 0;
   }
 
+  /** Somebody has something to say. */
+  #woken(): void {
+    this.#wake.drain();
+    this.#idle = false;
+  }
+
   /** Sleeps until there is something; how many descriptors are ready. */
   #sleep(): number {
     if (this.#host.workAhead()) return this.#wait(0);
-    if (this.#faulted) {
-      this.#faulted = false;
+    const faulted = this.#faulted;
+    this.#faulted = false;
+    if (faulted) {
       const more = this.#spin();
       if (more > 0) return more;
     }
-    const page = this.#mayReadAsleep() && this.#wakePage?.sleeps(this.#host.program) ? this.#wakePage : null;
+    // What is known of a thread is true while it is there: right after its fault, not later.
+    const page =
+      faulted && this.#mayReadAsleep() && this.#wakePage?.sleeps(this.#host.program) ? this.#wakePage : null;
     this.#service.sleeping(true);
     // Whoever added something before it knew that we sleep has not signalled.
     this.#idle = this.#service.poll() === 0;
@@ -277,6 +289,11 @@ export class KernelLoop {
         continue;
       }
       const at = this.#faultsFrom++ % FAULTS_MAX;
+      if (this.#faultPages[at] === this.#wakeAt) {
+        this.#wakePage?.answer(this.#host.program);
+        this.#idle = false;
+        continue;
+      }
       this.#faulted = true;
       const now = this.#host.now();
       this.#placement.faulted(this.#faultThreads[at] ?? 0, now);
@@ -294,7 +311,7 @@ export class KernelLoop {
       owner.serve(page, write, (flags & UFFD_PAGEFAULT_FLAG_WP) !== 0, begun);
     } else if (host.pages.slots.holds(page)) {
       dieLoudly(`page ${page} of the hidden area was touched, which nobody may`);
-    } else if (this.#wakePage?.answer(host.program, page * PAGE_BYTES) !== true) {
+    } else {
       // Its region went away meanwhile: the kernel says so itself, when it looks again.
       for (const uffd of this.#uffds) uffd.wake(page * PAGE_BYTES, PAGE_BYTES);
     }

@@ -42,6 +42,8 @@ export {
 
 /** How often an operation is tried again while the kernel says that the address space is changing. */
 const BUSY_TRIES = 10_000;
+/** The same where a touch waits, which is answered later just as well: whoever changes it may need this processor. */
+export const TOUCH_TRIES = 64;
 
 /** What `Pages` needs to know of addresses. */
 export interface AddressBook {
@@ -256,7 +258,13 @@ export class Pages implements Disposable {
   }
 
   /** How many pages moved; `errno` says why not more. */
-  #move(uffd: Userfaultfd, to: PageIndex, from: PageIndex, count: PageCount): PageCount {
+  #move(
+    uffd: Userfaultfd,
+    to: PageIndex,
+    from: PageIndex,
+    count: PageCount,
+    most: number = BUSY_TRIES,
+  ): PageCount {
     for (let tries = 0; ; tries++) {
       const done = uffd.move(to * PAGE_BYTES, from * PAGE_BYTES, count * PAGE_BYTES, 0);
       if (done > 0) {
@@ -264,7 +272,7 @@ export class Pages implements Disposable {
         return done / PAGE_BYTES;
       }
       this.errno = -done;
-      if (this.errno !== EAGAIN || tries >= BUSY_TRIES) return 0;
+      if (this.errno !== EAGAIN || tries >= most) return 0;
       this.#book.busy();
     }
   }
@@ -289,7 +297,14 @@ export class Pages implements Disposable {
    * Maps frames at pages `first`…, writable or not, and wakes who waits there. Frames that are mapped elsewhere are taken from
    * there. Returns how many were done; `errno` says why not more.
    */
-  map(first: PageIndex, frames: Uint32Array, from: number, count: PageCount, writable: boolean): PageCount {
+  map(
+    first: PageIndex,
+    frames: Uint32Array,
+    from: number,
+    count: PageCount,
+    writable: boolean,
+    tries: number = BUSY_TRIES,
+  ): PageCount {
     const uffd = this.#book.uffdAt(first);
     for (let done = 0; done < count; ) {
       const frame = frames[from + done] ?? NO_FRAME;
@@ -297,10 +312,10 @@ export class Pages implements Disposable {
       let run = 1;
       if (place === SLOT) {
         run = this.runOf(frames, from + done, Math.min(count - done, HUGE_PAGES), SLOT, this.atOf(frame));
-        run = this.#mapSlots(uffd, first + done, frames, from + done, run, writable);
+        run = this.#mapSlots(uffd, first + done, frames, from + done, run, writable, tries);
       } else if (place === ZEROS || place === NOWHERE) {
         run = this.#zerosFrom(frames, from + done, Math.min(count - done, HUGE_PAGES));
-        run = this.#mapZeros(uffd, first + done, frames, from + done, run, writable);
+        run = this.#mapZeros(uffd, first + done, frames, from + done, run, writable, tries);
       } else if (place === MAPPED) {
         run = this.#remap(uffd, first + done, frame, writable) ? 1 : 0;
       } else {
@@ -313,14 +328,14 @@ export class Pages implements Disposable {
   }
 
   /**
-   * Maps frames of this machine's memory that were just given out, writable, at pages `first`…, as zeros. Returns how
-   * many were done; `errno` says why not more.
+   * Maps frames of this machine's memory that were just given out, writable, at pages `first`…, as zeros, for a touch.
+   * Returns how many were done; `errno` says why not more.
    */
   mapFresh(first: PageIndex, frames: Uint32Array, count: PageCount): PageCount {
     const uffd = this.#book.uffdAt(first);
     let done = 0;
     while (done < count) {
-      const run = this.#mapZeros(uffd, first + done, frames, done, count - done, true);
+      const run = this.#mapZeros(uffd, first + done, frames, done, count - done, true, TOUCH_TRIES);
       if (run === 0) break;
       done += run;
     }
@@ -346,16 +361,18 @@ export class Pages implements Disposable {
     from: number,
     count: PageCount,
     writable: boolean,
+    tries: number,
   ): PageCount {
     const slot = this.atOf(frames[from] ?? 0);
     let done = 0;
     if (writable) {
-      done = this.#into(first, () => this.#move(uffd, first, slot, count));
+      done = this.#into(first, () => this.#move(uffd, first, slot, count, tries));
       if (done > 0) this.slots.give(slot, done);
     } else {
       const choice = this.#book.nodesAt(first, count, true);
       const run = choice?.count ?? count;
-      const copy = (): PageCount => this.#copy(uffd, first, slot * PAGE_BYTES, run, UFFDIO_COPY_MODE_WP);
+      const copy = (): PageCount =>
+        this.#copy(uffd, first, slot * PAGE_BYTES, run, UFFDIO_COPY_MODE_WP, tries);
       done = this.#into(first, () => (choice?.told === true ? copy() : onNode(choice, copy)));
       if (done > 0) this.slots.drop(slot, done);
     }
@@ -370,6 +387,7 @@ export class Pages implements Disposable {
     from: number,
     wanted: PageCount,
     writable: boolean,
+    tries: number = BUSY_TRIES,
   ): PageCount {
     const choice = this.#book.nodesAt(first, wanted, true);
     const count = choice?.count ?? wanted;
@@ -382,19 +400,19 @@ export class Pages implements Disposable {
     const whole = choice === null || choice.node >= 0 || !choice.told;
     if (writable && whole && count === HUGE_PAGES && first % HUGE_PAGES === 0) {
       const block = onNode(choice, () => this.nursery.take());
-      if (block >= 0) done = this.#into(first, () => this.#move(uffd, first, block, count));
+      if (block >= 0) done = this.#into(first, () => this.#move(uffd, first, block, count, tries));
       if (done > 0) this.counters.hugeZeroed++;
     }
     const mode = writable ? 0 : UFFDIO_COPY_MODE_WP;
     if (done === 0 && choice === null) {
       // As most touches are: without a closure.
-      done = this.#copy(uffd, first, this.nursery.zeros, count, mode);
+      done = this.#copy(uffd, first, this.nursery.zeros, count, mode, tries);
       if (done === 0 && this.errno === EEXIST) {
         this.clear(first, 1);
-        done = this.#into(first, () => this.#copy(uffd, first, this.nursery.zeros, count, mode));
+        done = this.#into(first, () => this.#copy(uffd, first, this.nursery.zeros, count, mode, tries));
       }
     } else if (done === 0) {
-      const copy = (): PageCount => this.#copy(uffd, first, this.nursery.zeros, count, mode);
+      const copy = (): PageCount => this.#copy(uffd, first, this.nursery.zeros, count, mode, tries);
       done = this.#into(first, () => (choice?.told === true ? copy() : onNode(choice, copy)));
     }
     this.counters.zeroed += done;
@@ -457,7 +475,14 @@ export class Pages implements Disposable {
     return done;
   }
 
-  #copy(uffd: Userfaultfd, to: PageIndex, source: number, count: PageCount, mode: number): PageCount {
+  #copy(
+    uffd: Userfaultfd,
+    to: PageIndex,
+    source: number,
+    count: PageCount,
+    mode: number,
+    most: number = BUSY_TRIES,
+  ): PageCount {
     for (let tries = 0; ; tries++) {
       const done = uffd.copy(to * PAGE_BYTES, source, count * PAGE_BYTES, mode);
       if (done > 0) {
@@ -465,7 +490,7 @@ export class Pages implements Disposable {
         return done / PAGE_BYTES;
       }
       this.errno = -done;
-      if (this.errno !== EAGAIN || tries >= BUSY_TRIES) return 0;
+      if (this.errno !== EAGAIN || tries >= most) return 0;
       this.#book.busy();
     }
   }
@@ -480,7 +505,7 @@ export class Pages implements Disposable {
     this.#one[0] = frame;
     const frames = this.#one.slice();
     return this.placeOf(frame) === SLOT
-      ? this.#mapSlots(uffd, page, frames, 0, 1, writable) === 1
+      ? this.#mapSlots(uffd, page, frames, 0, 1, writable, BUSY_TRIES) === 1
       : this.#mapZeros(uffd, page, frames, 0, 1, writable) === 1;
   }
 

@@ -26,6 +26,7 @@ import type { CachedFile } from "./cached-file.ts";
 import { MAPPED, PLACE } from "./column.ts";
 import { hostFault } from "./fault.ts";
 import type { LinuxHost } from "./host.ts";
+import { TOUCH_TRIES } from "./pages.ts";
 import { PROT_NONE, PROT_READ, PROT_WRITE } from "./sys/abi.generated.ts";
 import { dieLoudly } from "./sys/fatal.ts";
 import { mprotect } from "./sys/memory.ts";
@@ -100,6 +101,7 @@ export class LinuxRegion {
     if (region !== null) this.around.at(page, region.first, region.end, host.windowMost);
     host.window = region === null ? null : this.around;
     host.answered = false;
+    host.refused = false;
     host.stopped = begun;
     const outcome = this.#answer(page, write);
     host.stopped = 0;
@@ -153,6 +155,7 @@ export class LinuxRegion {
       const errno = hostFault(host, space, page, write, CAUSE.cpuFault);
       if (errno !== OK) return errno;
       if (host.answered) return OK;
+      if (host.refused) return EAGAIN;
     }
     return EAGAIN;
   }
@@ -182,7 +185,7 @@ export class LinuxRegion {
         at++;
         continue;
       }
-      const mapped = host.pages.map(at, frames, 0, run.count, run.writable);
+      const mapped = host.pages.map(at, frames, 0, run.count, run.writable, TOUCH_TRIES);
       host.statistics.broughtIn += mapped;
       host.answered = true;
       if (page >= at && page < at + mapped) done = true;

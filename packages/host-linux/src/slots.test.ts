@@ -18,3 +18,14 @@ test("a huge page never waits where small ones did, also when all of those have 
     assert.notEqual(Math.floor(slot / HUGE_PAGES), Math.floor(huge / HUGE_PAGES));
   assert.equal(slots.take(HUGE_PAGES), huge);
 });
+
+test("where there is no other block a huge page takes the open one, and nobody else gets any of it", () => {
+  using slots = new Slots(HUGE_PAGES);
+  const small = slots.take(16);
+  slots.give(small, 16);
+  const huge = slots.take(HUGE_PAGES);
+  assert.equal(huge, small);
+  assert.equal(slots.take(16), -1);
+  slots.give(huge, HUGE_PAGES);
+  assert.equal(slots.take(16), huge);
+});

@@ -95,6 +95,8 @@ export class Slots implements Disposable {
       this.#search = index + count;
       const block = Math.floor(index / HUGE_PAGES);
       this.#small[block] = 1;
+      // What is free in the open block is not only its end any more.
+      if (block === this.#open) this.#filled[block] = HUGE_PAGES;
       this.#used[block] = (this.#used[block] ?? 0) + count;
       this.#taken.fill(1, index, index + count);
       return this.first + index;

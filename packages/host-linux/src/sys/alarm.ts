@@ -9,7 +9,7 @@ const TIMER = 256;
 const TIME = 512;
 
 /**
- * Writes to an address again and again, from threads that the C library starts for it. So it goes on where no
+ * Writes to an address after a while, once, from a thread that the C library starts for it. So it comes where no
  * JavaScript can run any more: while the threads of a process are being ended.
  */
 export class Alarm implements Disposable {
@@ -42,13 +42,13 @@ export class Alarm implements Disposable {
     return new Alarm(scratch, (BigInt(high) << 32n) | BigInt(low));
   }
 
-  /** Writes every so many milliseconds from now on; 0: not any more. */
-  every(ms: number): void {
+  /** Writes so many milliseconds from now on, and not when it was to before; 0: not at all. */
+  set(ms: number): void {
     const seconds = Math.floor(ms / 1000);
     const nanoseconds = (ms % 1000) * 1e6;
     const scratch = this.#scratch;
-    scratch.put(TIME + itimerspec.intervalSeconds, seconds);
-    scratch.put(TIME + itimerspec.intervalNanoseconds, nanoseconds);
+    scratch.put(TIME + itimerspec.intervalSeconds, 0);
+    scratch.put(TIME + itimerspec.intervalNanoseconds, 0);
     scratch.put(TIME + itimerspec.seconds, seconds);
     scratch.put(TIME + itimerspec.nanoseconds, nanoseconds);
     timerSettime?.(this.#timer, 0, scratch.address + TIME, 0);

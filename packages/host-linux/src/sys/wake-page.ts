@@ -40,23 +40,33 @@ const spare: WakePageData[] = [];
  * looks for work after that. So whoever adds work, then sees that it sleeps, and then asks `ring`, either finds it
  * there, or is told to wake it in the other way, by the descriptor that it waits for: see `KernelLoop`.
  *
- * Who rings never waits for more than the read to end: it says so first (RINGING), and the kernel thread, when it is
- * awake and before it does anything else, looks for that and takes the protection away. Either one sees the other.
+ * Who rings says so first (RINGING), and the kernel thread looks for that as soon as it is awake, and takes the
+ * protection away; it does not put it back before who rang has got on: on one processor the write would be a fault again
+ * and again. The same goes for the alarm, whose posts are counted.
  */
 export class WakePage {
   readonly data: WakePageData;
   readonly #bytes: Uint8Array;
+  /** The value of the semaphore. The page is write-protected only: the kernel thread may read it. */
+  readonly #posts: Int32Array;
   #armed = false;
+  /** Posts that were seen; and whether one is under way, whose write was a fault. */
+  #postsSeen = 0;
+  #posting = false;
   #alarm: Alarm | null = null;
 
   private constructor(data: WakePageData) {
     this.data = data;
-    this.#bytes = new Uint8Array(bufferAt(data.address, PAGE_BYTES));
+    const buffer = bufferAt(data.address, PAGE_BYTES);
+    this.#bytes = new Uint8Array(buffer);
+    this.#posts = new Int32Array(buffer, 0, 1);
   }
 
   /** Makes one. Throws OUT_OF_MEMORY. */
   static create(): WakePage {
-    return new WakePage(spare.pop() ?? newPage());
+    const data = spare.pop() ?? newPage();
+    data.words.fill(0);
+    return new WakePage(data);
   }
 
   /** The same in another thread. */
@@ -66,7 +76,7 @@ export class WakePage {
 
   /** For who made it: the next `create` gets it. */
   giveBack(): void {
-    this.data.words.fill(0);
+    Atomics.store(this.data.words, SLEEPS, 0);
     spare.push(this.data);
   }
 
@@ -84,8 +94,12 @@ export class WakePage {
 
   /** From now on the page's faults are messages of `uffd`. False: they cannot be, or there is no alarm to be had. */
   register(uffd: Userfaultfd): boolean {
-    this.#alarm ??= Alarm.create(this.data.address);
-    return this.#alarm !== null && uffd.register(this.data.address, PAGE_BYTES, UFFDIO_REGISTER_MODE_WP) >= 0;
+    this.#alarm = Alarm.create(this.data.address);
+    if (this.#alarm === null) return false;
+    if (uffd.register(this.data.address, PAGE_BYTES, UFFDIO_REGISTER_MODE_WP) >= 0) return true;
+    this.#alarm.close();
+    this.#alarm = null;
+    return false;
   }
 
   /** Nobody answers for it any more; who waits there goes on. */
@@ -94,6 +108,7 @@ export class WakePage {
     this.#alarm?.close();
     this.#alarm = null;
     this.#armed = false;
+    this.#posting = false;
     uffd.unregister(this.data.address, PAGE_BYTES);
   }
 
@@ -102,7 +117,7 @@ export class WakePage {
    * on yet, whose write would be a fault again and again.
    */
   sleeps(uffd: Userfaultfd): boolean {
-    if (Atomics.load(this.data.words, RINGING) !== 0) return false;
+    if (Atomics.load(this.data.words, RINGING) !== 0 || !this.#alarmIsSet()) return false;
     this.#armed ||= uffd.writeProtect(this.data.address, PAGE_BYTES, UFFDIO_WRITEPROTECT_MODE_WP) === 0;
     if (this.#armed) Atomics.store(this.data.words, SLEEPS, 1);
     return this.#armed;
@@ -119,19 +134,31 @@ export class WakePage {
    * thread is ended, however that comes about.
    */
   relyOnAlarm(on: boolean): void {
-    this.#alarm?.every(on ? ALARM_MS : 0);
+    this.#alarm?.set(on ? ALARM_MS : 0);
   }
 
-  /** Answers the fault of who rang, if `address` is the page's. */
-  answer(uffd: Userfaultfd, address: Address): boolean {
-    if (address !== this.data.address) return false;
-    this.#disarm(uffd);
+  /** Sets it anew when it has gone off: by itself it goes off once, so that nothing is left of a thread that has ended. */
+  #alarmIsSet(): boolean {
+    const posts = this.#posts[0] ?? 0;
+    if (posts === this.#postsSeen) return !this.#posting;
+    this.#postsSeen = posts;
+    this.#posting = false;
+    this.#alarm?.set(ALARM_MS);
     return true;
   }
 
+  /** Answers a fault of the page. */
+  answer(uffd: Userfaultfd): void {
+    // Not armed: who rang has got on already.
+    if (!this.#armed) return;
+    if (Atomics.load(this.data.words, RINGING) === 0) this.#posting = true;
+    this.#disarm(uffd);
+  }
+
   #disarm(uffd: Userfaultfd): void {
-    this.#armed = false;
-    uffd.writeProtect(this.data.address, PAGE_BYTES, 0);
+    if (uffd.writeProtect(this.data.address, PAGE_BYTES, 0) === 0) this.#armed = false;
+    // The address space is changing (EAGAIN): the write shall be a fault once more, when it has changed.
+    else uffd.wake(this.data.address, PAGE_BYTES);
   }
 }
 
