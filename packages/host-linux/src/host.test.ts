@@ -185,6 +185,32 @@ step(
   },
 );
 
+step(file, "pages of different rights leave together, and each range keeps its own rights", async () => {
+  const kernel = new Kernel({ ramBytes: 16 * MiB });
+  const region = kernel.map({ bytes: 512 * PAGE, huge: false });
+  const bytes = kernel.bytes(region);
+  const first = region.address / PAGE;
+  for (let page = 0; page < 512; page++) bytes[page * PAGE] = page % 251;
+  for (const [from, count] of [
+    [0, 100],
+    [300, 50],
+  ] as const)
+    kernel.call("protect", first + from, count, 1);
+  for (let round = 0; round < 3; round++) {
+    kernel.call("reclaim", 2000);
+    for (const page of [0, 99, 100, 200, 299, 300, 349, 350, 511]) equal(bytes[page * PAGE], page % 251);
+    kernel.call("reclaim", 2000);
+    for (const page of [100, 200, 299, 350, 511]) bytes[page * PAGE] = page % 251;
+  }
+  kernel.call("protect", first, 512, 3);
+  for (let page = 0; page < 512; page++) {
+    equal(bytes[page * PAGE], page % 251);
+    bytes[page * PAGE] = 1;
+  }
+  deepEqual(kernel.call("check"), []);
+  await kernel.close();
+});
+
 step(file, "a range moves to other addresses with its pages", async () => {
   const kernel = new Kernel();
   const region = kernel.map({ bytes: 4 * MiB });

@@ -512,6 +512,12 @@ export class LinuxHost implements Host, AddressBook, Disposable {
     return owner instanceof LinuxRegion ? owner.open(page, count) : null;
   }
 
+  alike(page: PageIndex): PageCount {
+    const owner = this.owners.at(page);
+    const region = owner instanceof LinuxRegion ? owner.space.regions.at(page) : null;
+    return region === null ? HUGE_PAGES : region.end - page;
+  }
+
   nodesAt(page: PageIndex, count: PageCount, here: boolean): NodeChoice | null {
     const { placer } = this;
     const owner = placer === null ? null : this.owners.at(page);

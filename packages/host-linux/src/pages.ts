@@ -16,6 +16,7 @@ import { Slots } from "./slots.ts";
 import {
   EAGAIN,
   EEXIST,
+  EINVAL,
   ENOENT,
   ENOMEM,
   UFFDIO_COPY_MODE_DONTWAKE,
@@ -56,6 +57,8 @@ export interface AddressBook {
    * writable anyway. Nothing can be written meanwhile: the pages are write-protected, and faults wait for us.
    */
   open(page: PageIndex, count: PageCount): (() => void) | null;
+  /** How many pages from `page` on the program may do the same with: what `open` is asked for lies within. */
+  alike(page: PageIndex): PageCount;
   /**
    * On which node of the machine pages that are made for addresses from `page` on, at most `count`, should be; null:
    * nobody has said so. `here`: they are made at those addresses, where the kernel may do it by itself. Good until the
@@ -198,7 +201,7 @@ export class Pages implements Disposable {
   hide(first: PageIndex, frames: Uint32Array, from: number, count: PageCount): PageCount {
     let taken = 0;
     for (let done = 0; done < count; ) {
-      const run = Math.min(count - done, HUGE_PAGES);
+      const run = Math.min(count - done, HUGE_PAGES, this.#book.alike(first + done));
       taken += this.#hideRun(first + done, frames, from + done, run);
       done += run;
     }
@@ -231,11 +234,16 @@ export class Pages implements Disposable {
     let taken = 0;
     const undo = this.#book.open(first, count);
     for (let done = 0; done < count; ) {
-      const moved = this.#move(this.#hidden, slot + done, first + done, count - done);
-      this.#setRun(frames, from + done, moved, SLOT, slot + done);
-      taken += moved;
-      done += moved;
-      if (done >= count) break;
+      const to = slot + done;
+      const take = (most: PageCount): PageCount => this.#move(this.#hidden, to, first + (to - slot), most);
+      const moved = take(count - done) || this.#alone(count - done, take);
+      if (moved > 0) {
+        this.#setRun(frames, from + done, moved, SLOT, to);
+        taken += moved;
+        done += moved;
+        // What ended it, if something did, is said by the next call only.
+        continue;
+      }
       if (this.errno === ENOENT) {
         this.set(frames[from + done] ?? 0, ZEROS, 0);
         taken++;
@@ -312,10 +320,14 @@ export class Pages implements Disposable {
       let run = 1;
       if (place === SLOT) {
         run = this.runOf(frames, from + done, Math.min(count - done, HUGE_PAGES), SLOT, this.atOf(frame));
-        run = this.#mapSlots(uffd, first + done, frames, from + done, run, writable, tries);
+        const slots = (most: PageCount): PageCount =>
+          this.#mapSlots(uffd, first + done, frames, from + done, most, writable, tries);
+        run = slots(run) || this.#alone(run, slots);
       } else if (place === ZEROS || place === NOWHERE) {
         run = this.#zerosFrom(frames, from + done, Math.min(count - done, HUGE_PAGES));
-        run = this.#mapZeros(uffd, first + done, frames, from + done, run, writable, tries);
+        const zeros = (most: PageCount): PageCount =>
+          this.#mapZeros(uffd, first + done, frames, from + done, most, writable, tries);
+        run = zeros(run) || this.#alone(run, zeros);
       } else if (place === MAPPED) {
         run = this.#remap(uffd, first + done, frame, writable) ? 1 : 0;
       } else {
@@ -328,6 +340,14 @@ export class Pages implements Disposable {
   }
 
   /**
+   * The same for the first page only, where the kernel does not do `run` of them at once: it keeps as two ranges what
+   * had different rights for a while, and does nothing across.
+   */
+  #alone(run: PageCount, map: (most: PageCount) => PageCount): PageCount {
+    return run > 1 && (this.errno === ENOENT || this.errno === EINVAL) ? map(1) : 0;
+  }
+
+  /**
    * Maps frames of this machine's memory that were just given out, writable, at pages `first`…, as zeros, for a touch.
    * Returns how many were done; `errno` says why not more.
    */
@@ -336,6 +356,7 @@ export class Pages implements Disposable {
     let done = 0;
     while (done < count) {
       const run = this.#mapZeros(uffd, first + done, frames, done, count - done, true, TOUCH_TRIES);
+      // Whatever it is, `map` knows what to do.
       if (run === 0) break;
       done += run;
     }
