@@ -85,7 +85,7 @@ function populate(
     return populateFromFile(host, space, region, region.backing, page, write, cause);
   if (region.kind !== "anonymous") return EIO;
   if (region.huge === true && hugeFits(space, region, page)) {
-    const errno = populateHuge(host, space, page, write, cause);
+    const errno = populateHuge(host, space, region, page, write, cause);
     if (errno !== ENOMEM) return errno;
   }
   if (!write && host.zeroPages) return populateZero(host, space, region, page, cause);
@@ -99,7 +99,19 @@ function hugeFits(space: Space, region: Region, page: PageIndex): boolean {
   return (space.table.at(first)?.populated ?? 0) === 0;
 }
 
-function populateHuge(host: LinuxHost, space: Space, page: PageIndex, write: boolean, cause: Cause): Errno {
+/** What an entry of a page of zeros of its own allows. What may only be read could not be moved to its address, ready to be written. */
+function freshFlags(region: Region): number {
+  return HOST | ANON | (region.writable ? WRITE | DIRTY : 0);
+}
+
+function populateHuge(
+  host: LinuxHost,
+  space: Space,
+  region: Region,
+  page: PageIndex,
+  write: boolean,
+  cause: Cause,
+): Errno {
   const first = page - (page % HUGE_PAGES);
   let frame = ZERO_FRAME;
   if (write || !host.zeroPages) {
@@ -112,7 +124,12 @@ function populateHuge(host: LinuxHost, space: Space, page: PageIndex, write: boo
   const now = host.now();
   for (let index = 0; index < HUGE_PAGES; index++) {
     if (!zero) host.pages.set(frame + index, ZEROS, 0);
-    space.table.fill(chunk, index, HOST | ANON | (zero ? ZERO : WRITE | DIRTY), frame + (zero ? 0 : index));
+    space.table.fill(
+      chunk,
+      index,
+      zero ? HOST | ANON | ZERO : freshFlags(region),
+      frame + (zero ? 0 : index),
+    );
     chunk.note(index, cause, NOWHERE, now);
   }
   chunk.order = HUGE_ORDER;
@@ -130,13 +147,13 @@ function populateZero(host: LinuxHost, space: Space, region: Region, page: PageI
 
 function populatePages(host: LinuxHost, space: Space, region: Region, page: PageIndex, cause: Cause): Errno {
   const { first, end } = host.windowIn(region, page);
-  if (populateRun(host, space, page, first, end - first, cause)) return OK;
+  if (populateRun(host, space, region, page, first, end - first, cause)) return OK;
   host.makeRoom(end - first);
   // The page itself first: there may be memory for it only.
-  if (!populateOne(host, space, page, cause)) return ENOMEM;
+  if (!populateOne(host, space, region, page, cause)) return ENOMEM;
   for (let near = first; near < end; near++) {
     if (space.table.flagsAt(near) !== EMPTY) continue;
-    if (!populateOne(host, space, near, cause)) break;
+    if (!populateOne(host, space, region, near, cause)) break;
   }
   return OK;
 }
@@ -148,6 +165,7 @@ function populatePages(host: LinuxHost, space: Space, region: Region, page: Page
 function populateRun(
   host: LinuxHost,
   space: Space,
+  region: Region,
   page: PageIndex,
   first: PageIndex,
   count: PageCount,
@@ -165,7 +183,7 @@ function populateRun(
     return false;
   }
   const wanted = cause === CAUSE.cpuFault && host.window !== null;
-  const mapped = wanted ? host.pages.mapFresh(first, frames, count) : 0;
+  const mapped = wanted ? host.pages.mapFresh(first, frames, count, region.writable) : 0;
   host.statistics.broughtIn += mapped;
   host.answered = page < first + mapped;
   host.refused = wanted && !host.answered && host.pages.errno === EAGAIN;
@@ -174,18 +192,18 @@ function populateRun(
     const frame = frames[done] ?? 0;
     let run = 1;
     while (done + run < count && frames[done + run] === frame + run) run++;
-    space.installRun(first + done, run, HOST | ANON | WRITE | DIRTY, frame, cause);
+    space.installRun(first + done, run, freshFlags(region), frame, cause);
     done += run;
   }
   return true;
 }
 
-function populateOne(host: LinuxHost, space: Space, page: PageIndex, cause: Cause): boolean {
+function populateOne(host: LinuxHost, space: Space, region: Region, page: PageIndex, cause: Cause): boolean {
   if (!space.mayGrow(1)) return false;
   const frame = host.take(space);
   if (frame === NO_FRAME) return false;
   host.pages.host.place[frame] = ZEROS;
-  space.install(page, HOST | ANON | WRITE | DIRTY, frame, cause);
+  space.install(page, freshFlags(region), frame, cause);
   return true;
 }
 

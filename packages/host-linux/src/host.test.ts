@@ -211,6 +211,21 @@ step(file, "pages of different rights leave together, and each range keeps its o
   await kernel.close();
 });
 
+step(file, "what is read first where nothing may be written leaves and comes back", async () => {
+  const kernel = new Kernel({ ramBytes: 16 * MiB });
+  const region = kernel.map({ bytes: 512 * PAGE, huge: false });
+  const bytes = kernel.bytes(region);
+  kernel.call("protect", region.address / PAGE, 300, 1);
+  for (let round = 0; round < 3; round++) {
+    for (let page = 0; page < 512; page++) equal(bytes[page * PAGE], 0);
+    kernel.call("reclaim", 2000);
+  }
+  kernel.call("protect", region.address / PAGE, 300, 3);
+  for (let page = 0; page < 512; page++) bytes[page * PAGE] = 7;
+  deepEqual(kernel.call("check"), []);
+  await kernel.close();
+});
+
 step(file, "a range moves to other addresses with its pages", async () => {
   const kernel = new Kernel();
   const region = kernel.map({ bytes: 4 * MiB });

@@ -348,14 +348,14 @@ export class Pages implements Disposable {
   }
 
   /**
-   * Maps frames of this machine's memory that were just given out, writable, at pages `first`…, as zeros, for a touch.
+   * Maps frames of this machine's memory that were just given out, writable or not, at pages `first`…, as zeros, for a touch.
    * Returns how many were done; `errno` says why not more.
    */
-  mapFresh(first: PageIndex, frames: Uint32Array, count: PageCount): PageCount {
+  mapFresh(first: PageIndex, frames: Uint32Array, count: PageCount, writable: boolean): PageCount {
     const uffd = this.#book.uffdAt(first);
     let done = 0;
     while (done < count) {
-      const run = this.#mapZeros(uffd, first + done, frames, done, count - done, true, TOUCH_TRIES);
+      const run = this.#mapZeros(uffd, first + done, frames, done, count - done, writable, TOUCH_TRIES);
       // Whatever it is, `map` knows what to do.
       if (run === 0) break;
       done += run;
