@@ -99,7 +99,7 @@ function hugeFits(space: Space, region: Region, page: PageIndex): boolean {
   return (space.table.at(first)?.populated ?? 0) === 0;
 }
 
-/** What an entry of a page of zeros of its own allows. What may only be read could not be moved to its address, ready to be written. */
+/** Flags of a fresh page. Where nothing may be written, a page that may be could not be moved to its address again. */
 function freshFlags(region: Region): number {
   return HOST | ANON | (region.writable ? WRITE | DIRTY : 0);
 }

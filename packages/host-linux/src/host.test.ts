@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { MADV_DONTNEED } from "./sys/abi.generated.ts";
+import { MADV_DONTDUMP, MADV_DONTNEED } from "./sys/abi.generated.ts";
 import { madvise, mmap, mremap, munmap } from "./sys/memory.ts";
 import { Actor } from "./sys/testing/actor.ts";
 import { holdings, step } from "./sys/testing/step.ts";
@@ -222,6 +222,25 @@ step(file, "what is read first where nothing may be written leaves and comes bac
   }
   kernel.call("protect", region.address / PAGE, 300, 3);
   for (let page = 0; page < 512; page++) bytes[page * PAGE] = 7;
+  deepEqual(kernel.call("check"), []);
+  await kernel.close();
+});
+
+step(file, "windows reach across what the kernel keeps as several mappings", async () => {
+  const kernel = new Kernel({ ramBytes: 16 * MiB });
+  const region = kernel.map({ bytes: 512 * PAGE, huge: false });
+  const bytes = kernel.bytes(region);
+  equal(madvise(region.address + 100 * PAGE, 77 * PAGE, MADV_DONTDUMP), 0);
+  kernel.call("window", region.id, 64);
+  for (let page = 0; page < 512; page++) bytes[page * PAGE] = page % 251;
+  const others = kernel.bytes(kernel.map({ bytes: 24 * MiB }));
+  for (let round = 0; round < 3; round++) {
+    kernel.call("reclaim", 512);
+    for (let page = 511; page >= 0; page--) equal(bytes[page * PAGE], page % 251);
+    // More than there is memory for: they go to disk, and come back to be read.
+    others.fill(round);
+    for (let page = 0; page < 512; page++) equal(bytes[page * PAGE], page % 251);
+  }
   deepEqual(kernel.call("check"), []);
   await kernel.close();
 });
