@@ -150,6 +150,20 @@ test("so is a machine of which some CPUs and nodes are offline or disallowed", (
   assert.ok(written > 30, `only ${written} machines could be written`);
 });
 
+test("memory of unknown kind stays so when it is the first that is near some CPUs", () => {
+  const machine = readHwlocXml(
+    `<?xml version="1.0"?><topology version="2.0"><object type="Machine" cpuset="0x3" complete_cpuset="0x3" nodeset="0x1" complete_nodeset="0x1" gp_index="1">
+      <object type="NUMANode" os_index="0" cpuset="0x3" complete_cpuset="0x3" nodeset="0x1" complete_nodeset="0x1" gp_index="2" subtype="Crystals"/>
+      <object type="PU" os_index="0" cpuset="0x1" complete_cpuset="0x1" gp_index="3"/><object type="PU" os_index="1" cpuset="0x2" complete_cpuset="0x2" gp_index="4"/>
+    </object></topology>`,
+  );
+  assert.equal(machine.nodes[0]?.kind.kind, "unknown");
+  const again = readHwlocXml(write(machine) ?? "");
+  assert.deepEqual(again.warnings, []);
+  assert.equal(again.nodes[0]?.kind.kind, "unknown");
+  assert.deepEqual(holdable(again), holdable(machine));
+});
+
 /** hwloc's link speed is speed and width in one number: kept for devices (as what they are attached by), not for bridges. */
 function withoutBridgeSpeeds(xml: string): string {
   return xml.replace(/(<object type="Bridge" .*) pci_link_speed="[^"]*"/g, "$1");

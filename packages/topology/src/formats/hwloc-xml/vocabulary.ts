@@ -44,8 +44,8 @@ export const OS_DEVICE_TYPES: Readonly<Record<OsDevice["type"], number>> = {
   coprocessor: 5,
 };
 
-/** hwloc's subtypes of NUMA nodes, for writing; null where hwloc has no word. */
-export const NODE_SUBTYPES: Readonly<Record<MemoryKind, string | null>> = {
+/** hwloc's subtypes of NUMA nodes, for writing. */
+export const NODE_SUBTYPES: Readonly<Record<MemoryKind, string>> = {
   dram: "DRAM",
   hbm: "HBM",
   nvm: "NVM",
@@ -54,7 +54,8 @@ export const NODE_SUBTYPES: Readonly<Record<MemoryKind, string | null>> = {
   device: "DeviceMemory",
   file: "FileMemory",
   far: "FarMemory",
-  unknown: null,
+  // No word of hwloc's; said, because a node with CPUs of which nothing is said is taken for ordinary memory.
+  unknown: "Unknown",
 };
 
 /** Subtypes of NUMA nodes by hwloc's versions, for reading; all in lower case. */
@@ -70,6 +71,7 @@ export const NODE_KINDS: ReadonlyMap<string, MemoryKind> = new Map([
   ["devicememory", "device"],
   ["filememory", "file"],
   ["farmemory", "far"],
+  ["unknown", "unknown"],
 ]);
 
 /** Memory attributes that have a value for each initiator and target, and the field of a link that each one is. */
