@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -147,6 +148,27 @@ describe("hms run", { skip }, () => {
     );
   });
 
+  test("a program that lies where no hms is installed gets the one that runs it", () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), "hms-elsewhere-"));
+    try {
+      writeFileSync(join(elsewhere, "double.ts"), DOUBLE);
+      const { code, out, err } = hms(["run", ...DEVICE, "double.ts"], { cwd: elsewhere });
+      assert.equal(code, 0, err);
+      assert.match(out, /^sum 524288\n[\s\S]*\nMEMORY REPORT/);
+      // One that finds its own keeps it.
+      mkdirSync(join(elsewhere, "node_modules/hms"), { recursive: true });
+      writeFileSync(
+        join(elsewhere, "node_modules/hms/index.js"),
+        'exports.open = () => { throw new Error("its own"); };',
+      );
+      const own = hms(["run", "double.ts"], { cwd: elsewhere });
+      assert.equal(own.code, 1);
+      assert.match(own.err, /its own/);
+    } finally {
+      rmSync(elsewhere, { recursive: true });
+    }
+  });
+
   test("a program that throws is reported, and its exit code is passed on", () => {
     const path = script("throws.ts", `${DOUBLE}\nthrow new Error("on purpose");\n`);
     const { code, out, err } = hms(["run", ...DEVICE, path]);
@@ -235,6 +257,12 @@ test("hms run refuses what is wrong before anything runs", () => {
     [["run", "no-such-file.ts"], 1, /Run no-such-file\.ts: there is no such file/],
     [["run", root], 1, /it is a folder/],
     [["run", "--ram", "much", double], 2, /Option --ram/],
+    [["run", "--ram", "4KiB", double], 2, /Option --ram: .* it must be 8 MiB to \d+ MiB/],
+    [["run", "--device", "warp", double], 2, /Option --device: .* there is no driver warp/],
+    [["run", "--device", "accel:memry=1MiB", double], 2, /no option memry \(did you mean memory\?\)/],
+    [["run", "--device", "accel:memory=1", double], 2, /must be 64KiB to 8TiB, not 1\./],
+    [["run", "--device", "accel:memory=9TiB", double], 2, /must be 64KiB to 8TiB, not 9TiB\./],
+    [["run", "--device", "accel", "--device", "accel:name=accel0", double], 2, /the name accel0 is taken/],
     [["run", "--report", "report.pdf", double], 2, /Option --report takes/],
     [["run", "--report", "text", "--report", "json", double], 2, /one form only/],
     [["run", "--devices", "accel", double], 2, /did you mean --device/],

@@ -43,7 +43,7 @@ export {
 } from "./frame-table.ts";
 export type { Host, YieldPoint } from "./host-contract.ts";
 export { checkInvariants } from "./invariants.ts";
-export { FAULTS_PER_PAGE_LIMIT, RETRY_LIMIT } from "./limits.ts";
+export { DEVICE_PAGES_MAX, FAULTS_PER_PAGE_LIMIT, RETRY_LIMIT } from "./limits.ts";
 export type { Kept, MigrateRequest, MoveReport } from "./migrate.ts";
 export { Migration, type MigrationSetup } from "./migration.ts";
 export { SELECT_COHERENT, SELECT_PRIVATE, SELECT_SYSTEM } from "./migration-status.ts";

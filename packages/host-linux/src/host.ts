@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { totalmem } from "node:os";
 import { performance } from "node:perf_hooks";
 import {
   type Around,
@@ -28,6 +27,7 @@ import {
 import { HmsError } from "@hms/topology";
 import { Ahead } from "./ahead.ts";
 import { DeviceBacking } from "./backing.ts";
+import { budgetOf, defaultBudget, machinePages } from "./budget.ts";
 import type { CachedFile } from "./cached-file.ts";
 import { hostFault } from "./fault.ts";
 import { type NodeChoice, type NodePlacer, newChoice } from "./nodes.ts";
@@ -63,10 +63,6 @@ import { DeviceWindow, type WindowOptions } from "./window.ts";
 const SLOTS_PER_PAGE = 4;
 /** A fault brings in this share of the memory budget at most. */
 const WINDOW_SHARE = 16;
-/** The budget when none is given: this share of what the process may have. */
-const DEFAULT_SHARE = 0.8;
-/** The least memory that the budget may be: two windows of 2 MiB for each party of a copy. */
-const RAM_LEAST: PageCount = 4 * HUGE_PAGES;
 const SWAP_PAGES_DEFAULT: PageCount = 1 << 24;
 
 /** What the real host is made of. */
@@ -197,8 +193,8 @@ export class LinuxHost implements Host, AddressBook, Disposable {
    */
   constructor(options: LinuxHostOptions = {}) {
     requireCapabilities(probe(), { features: NEEDED_FEATURES | UFFD_FEATURE_WP_ASYNC });
-    const machine = Math.floor(totalmem() / PAGE_BYTES);
-    this.#budget = budgetOf(options.ramBytes, machine) ?? defaultBudget(machine);
+    const machine = machinePages();
+    this.#budget = options.ramBytes === undefined ? defaultBudget() : budgetOf(options.ramBytes);
     // The budget may be exceeded rather than lose a byte.
     const most = options.ramBytesMax === undefined ? machine : Math.floor(options.ramBytesMax / PAGE_BYTES);
     this.framesCount = Math.max(most, this.#budget);
@@ -327,7 +323,7 @@ export class LinuxHost implements Host, AddressBook, Disposable {
 
   /** Changes the memory budget; what is above it goes to disk as memory is asked for. Throws EINVAL. */
   setBudget(bytes: number): void {
-    this.#budget = budgetOf(bytes, this.framesCount) ?? this.#budget;
+    this.#budget = budgetOf(bytes, this.framesCount);
   }
 
   /**
@@ -574,26 +570,6 @@ function mappingsAllowed(): number {
   } catch {
     return 65_530;
   }
-}
-
-/** What the machine, or the control group that the process is in, has; less what others need. */
-function defaultBudget(machine: PageCount): PageCount {
-  const limit = process.constrainedMemory();
-  const pages = limit > 0 ? Math.min(machine, Math.floor(limit / PAGE_BYTES)) : machine;
-  return Math.max(RAM_LEAST, Math.floor(pages * DEFAULT_SHARE));
-}
-
-/** Pages of a budget in bytes; null when none is given. */
-function budgetOf(bytes: number | undefined, most: PageCount): PageCount | null {
-  if (bytes === undefined) return null;
-  const pages = Math.floor(bytes / PAGE_BYTES);
-  if (Number.isSafeInteger(bytes) && pages >= RAM_LEAST && pages <= most) return pages;
-  const mib = (count: PageCount): number => Math.floor((count * PAGE_BYTES) / 2 ** 20);
-  throw new HmsError(
-    "BAD_RAM_SIZE",
-    "EINVAL",
-    `Setting the memory budget failed: it must be ${mib(RAM_LEAST)} MiB to ${mib(most)} MiB, which is what the machine has, not ${bytes} bytes.`,
-  );
 }
 
 function emptyStatistics(): HostStatistics {

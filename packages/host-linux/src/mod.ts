@@ -1,6 +1,7 @@
 // The real host: a process's own memory, managed by the core through userfaultfd.
 
 export { DeviceBacking } from "./backing.ts";
+export { budgetOf } from "./budget.ts";
 export { sendToFile } from "./drop.ts";
 export { type HostStatistics, LinuxHost, type LinuxHostOptions, type Trace } from "./host.ts";
 export { KernelLoop, type KernelLoopOptions, type LoopService } from "./loop.ts";

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { units } from "@hms/topology/lazy";
+import { HmsError, units } from "@hms/topology/lazy";
 import type { Report, RunInfo } from "hms/report";
 import { type Command, type Console, Failure, type Options, UsageError } from "../command.ts";
 import { writeWhole } from "../output.ts";
@@ -39,7 +39,7 @@ export const run: Command = {
     },
   ],
   notes: [
-    "SCRIPT is a TypeScript or JavaScript program that opens hms; ARGS are its own. Where it says itself what memory and devices it wants, that counts; --ram and --device are for what it leaves open. It learns of them by HMS_RAM and HMS_DEVICES in its environment.",
+    "SCRIPT is a TypeScript or JavaScript program that opens hms; ARGS are its own. Where it says itself what memory and devices it wants, that counts; --ram and --device are for what it leaves open. It learns of them by HMS_RAM and HMS_DEVICES in its environment. Where it lies no package hms needs to be installed: it gets this one unless it finds its own.",
     "The exit code is the program's; 128 and the signal's number if a signal ended it.",
   ],
   examples: [
@@ -53,13 +53,17 @@ export const run: Command = {
     if (forms.length === 0) forms.push({ kind: "text", path: null });
     if (forms.filter(({ path }) => path === null).length > 1)
       throw new UsageError("Option --report can give one form only to standard output: text or json");
-    await expectSize(options.get("ram"));
+    const { expectBudget, FIND_HMS, findsHms, readDeviceSpecs } = await import("hms/run");
+    const size = await readSize(options.get("ram"));
+    if (size !== undefined) expectOption("ram", () => expectBudget(size));
+    expectOption("device", () => readDeviceSpecs(options.all("device")));
     expectFile(script);
+    const imports = findsHms(script) ? [] : ["--import", FIND_HMS];
     const rendering = await import("hms/report");
     const folder = mkdtempSync(join(tmpdir(), "hms-run-"));
     try {
       const stdout = forms.some(({ kind, path }) => kind === "json" && path === null) ? 2 : "inherit";
-      const info = await runProgram({ script, args, folder, stdout, options }, rendering, console);
+      const info = await runProgram({ script, args, imports, folder, stdout, options }, rendering, console);
       console.progress("");
       const reports = rendering.readRecordings(folder).map((one) => rendering.makeReport(one));
       if (reports.length === 0)
@@ -88,11 +92,22 @@ function formOf(text: string): Form {
   return { kind: ending === "txt" ? "text" : (ending as "html" | "json"), path: text };
 }
 
-async function expectSize(text: string | undefined): Promise<void> {
-  if (text === undefined) return;
+async function readSize(text: string | undefined): Promise<number | undefined> {
+  if (text === undefined) return undefined;
   const { tryParseSize } = await units();
   const size = tryParseSize(text);
   if (typeof size === "string") throw new UsageError(`Option --ram: ${size}`);
+  return size;
+}
+
+/** What is wrong with an option is said before the program starts. */
+function expectOption(name: string, read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    if (!HmsError.is(error)) throw error;
+    throw new UsageError(`Option --${name}: ${error.message.replace(/\.$/, "")}`);
+  }
 }
 
 function expectFile(script: string): void {
@@ -104,6 +119,8 @@ function expectFile(script: string): void {
 interface Program {
   readonly script: string;
   readonly args: readonly string[];
+  /** What Node.js is told to load before it. */
+  readonly imports: readonly string[];
   /** Where recordings go. */
   readonly folder: string;
   readonly stdout: "inherit" | 2;
@@ -112,11 +129,11 @@ interface Program {
 
 /** Runs a program to its end, with a line of progress now and then. */
 async function runProgram(program: Program, rendering: Rendering, console: Console): Promise<RunInfo> {
-  const { script, args, folder, stdout, options } = program;
+  const { script, args, imports, folder, stdout, options } = program;
   const ram = options.get("ram");
   const devices = options.all("device");
   const started = process.hrtime.bigint();
-  const child = spawn(process.execPath, [script, ...args], {
+  const child = spawn(process.execPath, [...imports, script, ...args], {
     stdio: ["inherit", stdout, "inherit"],
     env: {
       ...process.env,

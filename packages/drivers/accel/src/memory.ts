@@ -21,7 +21,9 @@ import { Victims } from "./victims.ts";
 import { type Declared, SpaceView } from "./view.ts";
 
 /** The least memory: one instruction can touch a few pages at once, and pages that were just used must not go for them. */
-export const MEMORY_PAGES_MIN: PageCount = 16;
+const MEMORY_PAGES_MIN: PageCount = 16;
+/** The least memory of an accelerator, in bytes. */
+export const MEMORY_BYTES_MIN: number = MEMORY_PAGES_MIN * PAGE_BYTES;
 /** Pages that go home at once when there is no room: a part of the memory, at most this many. */
 const EVICT_AT_ONCE: PageCount = 256;
 
@@ -60,7 +62,7 @@ export class AccelMemory implements DeviceMemoryOps {
       throw new HmsError(
         "BAD_MEMORY_SIZE",
         "EINVAL",
-        `Adding ${name} failed: its memory must be at least ${MEMORY_PAGES_MIN * PAGE_BYTES} bytes, not ${bytes}.`,
+        `Adding ${name} failed: its memory must be at least ${MEMORY_BYTES_MIN} bytes, not ${bytes}.`,
       );
     }
     this.#core = core;

@@ -15,6 +15,7 @@ export type { AccelStatus, ControlCommand, ControlReply, PlaceCommand } from "./
 export { AccelDriver, type AccelOptions } from "./driver.ts";
 export { ELEMENT_NAMES, type ElementName, type TypedArray } from "./elements.ts";
 export type { IndexRange, KernelDevice } from "./engine-programs.ts";
+export { MEMORY_BYTES_MIN } from "./memory.ts";
 export type { ProgramSource } from "./messages.ts";
 export type { DeviceChoice, DevicePlacer } from "./placer.ts";
 export type { Backing, Platform, Window, WindowOptions } from "./platform.ts";

@@ -1,0 +1,24 @@
+// What a command that starts programs of hms asks before it does: are the devices right, and would `hms` be found?
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+import { budgetOf } from "@hms/host-linux";
+
+export { type DeviceSpec, readDeviceSpecs } from "../device-spec.ts";
+
+/** Throws BAD_RAM_SIZE (EINVAL) for bytes that no memory budget of this machine can be. */
+export function expectBudget(bytes: number): void {
+  budgetOf(bytes);
+}
+
+/** Whether a program finds a package `hms` from where it lies. */
+export function findsHms(script: string): boolean {
+  try {
+    createRequire(resolve(script)).resolve("hms");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A module that lets a program that would find no `hms` find this one: for `node --import`. */
+export const FIND_HMS: string = new URL("./find-hms.ts", import.meta.url).href;
