@@ -96,13 +96,16 @@ export class FrameTable {
   /** Entries of one space that follow each other map frames that do, and that nothing maps yet. */
   mapRun(index: number, count: PageCount, space: number, page: PageIndex): void {
     const high = (space << 4) | Math.floor(page / 2 ** 32);
-    const low = page >>> 0;
+    const low = page | 0;
+    const { mapCount } = this;
+    const lows = this.#pageLow;
+    const highs = this.#pageHigh;
     this.mapped += count;
     // A run lies within 2 MiB, so that its low halves do not wrap.
     for (let k = 0; k < count; k++) {
-      this.mapCount[index + k] = 1;
-      this.#pageHigh[index + k] = high;
-      this.#pageLow[index + k] = low + k;
+      mapCount[index + k] = 1;
+      highs[index + k] = high;
+      lows[index + k] = (low + k) | 0;
     }
   }
 

@@ -202,11 +202,13 @@ function runInto(
     duplicate: ask.duplicate ?? false,
   });
   if (errno === OK) runIn(to, migration);
-  for (let i = 0; i < count; i++) {
-    if (errno !== OK) reasons[i] = LOSS.locked;
-    else if (migration.moved(i)) reasons[i] = LOSS.none;
-    else reasons[i] = isIn(to, space, first + i) ? LOSS.already : migration.reason(i);
-  }
+  if (errno === OK && migration.allMoved) reasons.fill(LOSS.none, 0, count);
+  else
+    for (let i = 0; i < count; i++) {
+      if (errno !== OK) reasons[i] = LOSS.locked;
+      else if (migration.moved(i)) reasons[i] = LOSS.none;
+      else reasons[i] = isIn(to, space, first + i) ? LOSS.already : migration.reason(i);
+    }
   core.returnMigration(migration);
 }
 

@@ -38,7 +38,7 @@ import {
 import { refersToFrame } from "./page-table.ts";
 import type { Region } from "./region.ts";
 import type { Space } from "./space.ts";
-import { type FrameNumber, HUGE_PAGES, type PageIndex } from "./units.ts";
+import { type FrameNumber, HUGE_PAGES, type PageCount, type PageIndex } from "./units.ts";
 
 /**
  * Splits the huge mappings of a range that will not move as a whole, and tells the mirrors of all of each (event
@@ -318,11 +318,13 @@ function allMoving(m: Migration, head: number): boolean {
  * someone pinned through another entry before it was dealt with goes back.
  */
 export function seizeElsewhere(m: Migration): void {
-  let frames = m.core.memories.host;
-  for (let i = 0; i < m.count; i++) {
-    if (((m.status[i] ?? 0) & IS_SEIZED) === 0) continue;
-    const frame = m.sources[i] ?? 0;
-    if (frame < frames.base || frame >= frames.base + frames.pages) frames = m.core.memories.tableOf(frame);
+  const { count, sources, status } = m;
+  for (let i = 0; i < count; i++) {
+    if (m.space !== null) i += onlyHere(m, i);
+    if (i >= count) return;
+    if (((status[i] ?? 0) & IS_SEIZED) === 0) continue;
+    const frame = sources[i] ?? 0;
+    const frames = m.core.memories.tableOf(frame);
     const index = frame - frames.base;
     if (m.space !== null && frames.mapCount[index] === 1) continue;
     seizeMappings(m.core, frames, index, frame);
@@ -334,6 +336,20 @@ export function seizeElsewhere(m: Migration): void {
     frames.clear(index, LOCKED);
     m.core.put(frame);
   }
+}
+
+/** How many pages from `i` on were taken, are in one memory, and are mapped by nobody else. */
+function onlyHere(m: Migration, i: number): PageCount {
+  const { count, sources, status } = m;
+  if (((status[i] ?? 0) & IS_SEIZED) === 0) return 0;
+  const { base, mapCount, pages } = m.core.memories.tableOf(sources[i] ?? 0);
+  const begin = base | 0;
+  let k = i;
+  for (; k < count; k++) {
+    const index = (((sources[k] ?? 0) | 0) - begin) | 0;
+    if (((status[k] ?? 0) & IS_SEIZED) === 0 || index < 0 || index >= pages || mapCount[index] !== 1) break;
+  }
+  return k - i;
 }
 
 function seizeMappings(core: Core, frames: FrameTable, index: number, frame: FrameNumber): void {

@@ -5,7 +5,15 @@ import { ANON, DIRTY, DUPLICATED, EMPTY, HOST, KIND, LOST, MOVING, NO_ACCESS, WR
 import { HEAD, LOCKED } from "./frame-table.ts";
 import type { Migration } from "./migration.ts";
 import { commitRun, settleRun } from "./migration-runs.ts";
-import { HAS_MOVED, IS_COPIED, IS_FRESH, IS_SEIZED, IS_WRITABLE, MIGRATES } from "./migration-status.ts";
+import {
+  HAS_MOVED,
+  IS_COPIED,
+  IS_FRESH,
+  IS_HUGE,
+  IS_SEIZED,
+  IS_WRITABLE,
+  MIGRATES,
+} from "./migration-status.ts";
 import type { Space } from "./space.ts";
 import { FIRST_DEVICE_FRAME, type FrameNumber, HUGE_PAGES, NO_FRAME, type PageIndex } from "./units.ts";
 
@@ -165,7 +173,8 @@ export function settle(m: Migration): void {
     settleSource(m, i);
     settleDestination(m, i);
   }
-  for (let i = 0; i < m.count; i++) if (m.huge(i)) settleHuge(m, i);
+  const { count, status } = m;
+  for (let i = 0; i < count; i++) if (((status[i] ?? 0) & IS_HUGE) !== 0) settleHuge(m, i);
   if (m.space !== null) m.core.host.sync(m.space, m.first, m.count);
 }
 

@@ -25,11 +25,12 @@ export function seizeRun(m: Migration, chunk: Chunk, index: number, stop: number
   const alike = (flags[index] ?? EMPTY) & ALIKE;
   const table = m.core.memories.tableOf(frames[index] ?? 0);
   const { base, pages, state, pins, mapCount } = table;
+  const begin = base | 0;
   let k = 0;
   for (; index + k < stop; k++) {
     const entry = flags[index + k] ?? EMPTY;
-    const frame = frames[index + k] ?? 0;
-    const at = frame - base;
+    const frame = (frames[index + k] ?? 0) | 0;
+    const at = (frame - begin) | 0;
     if ((entry & ALIKE) !== alike || at < 0 || at >= pages) break;
     if (state[at] !== 0 || pins[at] !== 0 || mapCount[at] !== 1) break;
     state[at] = LOCKED;
@@ -58,7 +59,8 @@ export function commitRun(m: Migration, space: Space, i: number, now: number): P
   const kind = m.core.kindOf(destination);
   const before = space.table.moveRun(chunk, index, count, kind, destination);
   chunk.noteRun(index, count, m.cause, before, now);
-  for (let k = i; k < i + count; k++) m.status[k] = (m.status[k] ?? 0) | HAS_MOVED;
+  const { status } = m;
+  for (let k = i; k < i + count; k++) status[k] = (status[k] ?? 0) | HAS_MOVED;
   m.reasons.fill(LOSS.none, i, i + count);
   m.movedCount += count;
   const { statistics } = m.core;
@@ -88,13 +90,20 @@ function runToCommit(
     from.base + from.pages - source,
     to.base + to.pages - destination,
   );
+  const { mapCount: oldMaps } = from;
+  const { mapCount: newMaps } = to;
+  const first = source | 0;
+  const then = destination | 0;
+  const old = source - from.base;
+  const now = destination - to.base;
   let k = 0;
   for (; k < most; k++) {
     if (((status[i + k] ?? 0) & (MIGRATES | IS_COPIED | IS_FRESH)) !== (MIGRATES | IS_COPIED)) break;
-    if (sources[i + k] !== source + k || destinations[i + k] !== destination + k) break;
+    if (((sources[i + k] ?? 0) | 0) !== ((first + k) | 0)) break;
+    if (((destinations[i + k] ?? 0) | 0) !== ((then + k) | 0)) break;
     if (((flags[index + k] ?? 0) & (KIND | ANON | ZERO | DUPLICATED)) !== alike) break;
-    if (frames[index + k] !== source + k) break;
-    if (from.mapCount[source + k - from.base] !== 1 || to.mapCount[destination + k - to.base] !== 0) break;
+    if (((frames[index + k] ?? 0) | 0) !== ((first + k) | 0)) break;
+    if (oldMaps[old + k] !== 1 || newMaps[now + k] !== 0) break;
   }
   return k;
 }
@@ -107,19 +116,24 @@ export function settleRun(m: Migration, i: number): PageCount {
   const from = m.core.memories.tableOf(source);
   const to = m.core.memories.tableOf(destination);
   const { sources, destinations, status } = m;
+  const { mapCount: oldMaps, pins: oldPins, state: oldState } = from;
+  const { mapCount: newMaps, state: newState } = to;
   const most = Math.min(m.count - i, from.base + from.pages - source, to.base + to.pages - destination);
+  const first = source | 0;
+  const then = destination | 0;
+  const old = source - from.base;
+  const now = destination - to.base;
   let count = 0;
   for (; count < most; count++) {
     if (((status[i + count] ?? 0) & (IS_SEIZED | HAS_MOVED)) !== (IS_SEIZED | HAS_MOVED)) break;
-    if (sources[i + count] !== source + count || destinations[i + count] !== destination + count) break;
-    const old = source + count - from.base;
-    const now = destination + count - to.base;
-    if (from.state[old] !== LOCKED || from.mapCount[old] !== 0 || from.pins[old] !== 0) break;
-    if (to.state[now] !== LOCKED || to.mapCount[now] === 0) break;
+    if (((sources[i + count] ?? 0) | 0) !== ((first + count) | 0)) break;
+    if (((destinations[i + count] ?? 0) | 0) !== ((then + count) | 0)) break;
+    if (oldState[old + count] !== LOCKED || oldMaps[old + count] !== 0 || oldPins[old + count] !== 0) break;
+    if (newState[now + count] !== LOCKED || newMaps[now + count] === 0) break;
   }
   if (count <= 1) return 0;
-  from.state.fill(0, source - from.base, source - from.base + count);
-  to.state.fill(0, destination - to.base, destination - to.base + count);
+  oldState.fill(0, old, old + count);
+  newState.fill(0, now, now + count);
   releaseRun(m.core, source, count);
   return count;
 }

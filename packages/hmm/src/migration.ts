@@ -253,6 +253,29 @@ export class Migration {
     return ((this.status[i] ?? 0) & HAS_MOVED) !== 0 && this.reasons[i] === LOSS.none;
   }
 
+  /** After `pages`: whether all of the range is at its destination. */
+  get allMoved(): boolean {
+    return this.movedCount === this.count;
+  }
+
+  /** How many pages from `i` on still move. */
+  movingRun(i: number): PageCount {
+    const { status, count } = this;
+    let k = i;
+    while (k < count && ((status[k] ?? 0) & MIGRATES) !== 0) k++;
+    return k - i;
+  }
+
+  /** After `pages`: how many pages from `i` on are at their destinations, and may be written there, or not, as that one. */
+  movedRun(i: number): PageCount {
+    const { status, reasons, count } = this;
+    const alike = HAS_MOVED | ((status[i] ?? 0) & IS_WRITABLE);
+    let k = i;
+    while (k < count && ((status[k] ?? 0) & (HAS_MOVED | IS_WRITABLE)) === alike && reasons[k] === LOSS.none)
+      k++;
+    return k - i;
+  }
+
   /** Why page `i` did not move (`LOSS`); `LOSS.none` when it did or still may. */
   reason(i: number): LossReason {
     return this.reasons[i] ?? LOSS.absent;
@@ -271,7 +294,28 @@ export class Migration {
   setDestination(i: number, frame: FrameNumber, count: PageCount = 1): void {
     const { to } = this;
     if (to !== null) to.device.expectPresent(`Setting the destination of page ${i}`);
-    for (let k = 0; k < count; k++) this.#setDestination(to, i + k, frame + k);
+    const run = to === null ? 0 : this.#setDestinations(to, i, frame, count);
+    for (let k = run; k < count; k++) this.#setDestination(to, i + k, frame + k);
+  }
+
+  /** The same for as many as nothing is wrong with. */
+  #setDestinations(to: DeviceMemory, i: number, frame: FrameNumber, count: PageCount): PageCount {
+    if (this.#stage !== COLLECTED || !to.holds(frame) || !to.holds(frame + count - 1)) return 0;
+    const { destinations, status } = this;
+    const { mapCount, pins, state } = to.frames;
+    const index = frame - to.base;
+    const begin = frame | 0;
+    const most = Math.min(count, this.count - i);
+    let k = 0;
+    for (; k < most; k++) {
+      const at = index + k;
+      if (((status[i + k] ?? 0) & MIGRATES) === 0 || destinations[i + k] !== NO_FRAME) break;
+      if (mapCount[at] !== 0 || pins[at] !== 0 || state[at] !== 0) break;
+      state[at] = LOCKED;
+      destinations[i + k] = (begin + k) | 0;
+      status[i + k] = (status[i + k] ?? 0) | IS_COPIED;
+    }
+    return k;
   }
 
   #setDestination(to: DeviceMemory | null, i: number, frame: FrameNumber): void {
@@ -306,12 +350,17 @@ export class Migration {
   #takeHostRun(i: number): PageCount {
     const { host, memories } = this.core;
     if (this.space === null || this.to !== null || host.allocateRun === undefined) return 0;
+    const { destinations } = this;
+    const { state } = memories.host;
+    const most = this.movingRun(i);
     let count = 1;
-    while (i + count < this.count && this.moving(i + count) && this.destinations[i + count] === NO_FRAME)
-      count++;
+    while (count < most && destinations[i + count] === NO_FRAME) count++;
     if (count === 1) return 0;
-    const got = host.allocateRun(this.space, count, this.destinations, i);
-    for (let k = i; k < i + got; k++) memories.host.set(this.destinations[k] ?? 0, LOCKED);
+    const got = host.allocateRun(this.space, count, destinations, i);
+    for (let k = i; k < i + got; k++) {
+      const frame = destinations[k] ?? 0;
+      state[frame] = (state[frame] ?? 0) | LOCKED;
+    }
     return got;
   }
 
@@ -387,7 +436,27 @@ export class Migration {
    * `store` (a host that moves them without a copy). Throws ENODEV when the device they come from is gone.
    */
   adopted(i: number, count: PageCount = 1): void {
-    for (let k = i; k < i + count; k++) this.#adopted(k);
+    const run = this.#adoptedRun(i, count);
+    for (let k = i + run; k < i + count; k++) this.#adopted(k);
+  }
+
+  /** The same for as many as nothing is wrong with, of one memory. */
+  #adoptedRun(i: number, count: PageCount): PageCount {
+    const { sources, destinations, status } = this;
+    const first = sources[i] ?? NO_FRAME;
+    if (this.#stage !== COLLECTED || first === NO_FRAME) return 0;
+    const from = this.core.memories.deviceOf(first);
+    if (from === null || from.gone) return 0;
+    const { base, pages } = from;
+    const stop = Math.min(i + count, this.count);
+    let k = i;
+    for (; k < stop; k++) {
+      const source = sources[k] ?? 0;
+      if (((status[k] ?? 0) & MIGRATES) === 0 || source < base || source >= base + pages) break;
+      if ((destinations[k] ?? 0) >= FIRST_DEVICE_FRAME) break;
+      status[k] = (status[k] ?? 0) | IS_COPIED;
+    }
+    return k - i;
   }
 
   #adopted(i: number): void {
@@ -422,8 +491,10 @@ export class Migration {
   }
 
   #bringsFresh(): boolean {
-    for (let i = 0; i < this.count; i++) {
-      if (this.moving(i) && this.source(i) === NO_FRAME && this.destination(i) !== NO_FRAME) return true;
+    const { count, destinations, sources, status } = this;
+    for (let i = 0; i < count; i++) {
+      if (sources[i] !== NO_FRAME || destinations[i] === NO_FRAME) continue;
+      if (((status[i] ?? 0) & MIGRATES) !== 0) return true;
     }
     return false;
   }

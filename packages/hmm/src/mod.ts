@@ -3,6 +3,7 @@
 export { answerFault, type FaultSteps } from "./answer-fault.ts";
 export { Around } from "./around.ts";
 export { CAUSE, type Cause, LOSS, type LossReason } from "./cause.ts";
+export type { Chunk } from "./chunk.ts";
 export { Core } from "./core.ts";
 export { Device } from "./device.ts";
 export { DeviceMemory } from "./device-memory.ts";
@@ -32,6 +33,7 @@ export {
   VALID,
   WRITABLE,
 } from "./fault-range.ts";
+export { following } from "./following.ts";
 export { FrameAllocator } from "./frame-allocator.ts";
 export {
   FrameTable,

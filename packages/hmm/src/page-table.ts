@@ -170,9 +170,10 @@ export class PageTable {
     const from = this.placeOf(flags[index] ?? 0, before);
     const fromTable = this.#memories.tableOf(before);
     fromTable.unmapRun(before - fromTable.base, count);
+    const begin = (frame - index) | 0;
     for (let k = index; k < index + count; k++) {
       flags[k] = ((flags[k] ?? 0) & ~KIND) | kind | DIRTY;
-      frames[k] = frame + (k - index);
+      frames[k] = (begin + k) | 0;
     }
     const toTable = this.#memories.tableOf(frame);
     toTable.mapRun(frame - toTable.base, count, this.space, chunk.first + index);

@@ -79,12 +79,20 @@ export function recordOverride(
 export function memoriesIn(space: Space, first: PageIndex, count: PageCount): DeviceMemory[] {
   const found: DeviceMemory[] = [];
   for (let chunk = space.table.next(first, first + count); chunk !== null; ) {
+    const { flags, frames } = chunk;
     const stop = Math.min(HUGE_PAGES, first + count - chunk.first);
+    // Frames of the memory that was seen last are passed over.
+    let base = 0;
+    let end = 0;
     for (let index = Math.max(0, first - chunk.first); index < stop; index++) {
-      const kind = (chunk.flags[index] ?? 0) & KIND;
-      if (kind !== PRIVATE && kind !== COHERENT) continue;
-      const memory = space.core.memories.deviceOf(chunk.frames[index] ?? 0);
-      if (memory !== null && !memory.gone && !found.includes(memory)) found.push(memory);
+      const kind = (flags[index] ?? 0) & KIND;
+      const frame = frames[index] ?? 0;
+      if ((kind !== PRIVATE && kind !== COHERENT) || (frame >= base && frame < end)) continue;
+      const memory = space.core.memories.deviceOf(frame);
+      if (memory === null) continue;
+      base = memory.base;
+      end = base + memory.pages;
+      if (!memory.gone && !found.includes(memory)) found.push(memory);
     }
     chunk = space.table.next(chunk.first + HUGE_PAGES, first + count);
   }
@@ -101,13 +109,14 @@ export function refusals(move: Move, but: Device | null): DeviceMemory[] {
 
 /** Records the pages of a range that stayed because their driver holds them, a run of pages at a time. */
 export function recordHeld(m: Migration, space: Space): void {
-  for (let i = 0; i < m.count; i++) {
-    if (m.reasons[i] !== LOSS.held) continue;
+  const { reasons, count: pages } = m;
+  for (let i = 0; i < pages; i++) {
+    if (reasons[i] !== LOSS.held) continue;
     const frame = space.table.frameAt(m.first + i);
     const memory = m.core.memories.deviceOf(frame);
     const why = memory?.heldFor(frame - memory.base) ?? "held";
     let count = 1;
-    while (i + count < m.count && m.reasons[i + count] === LOSS.held) count++;
+    while (i + count < pages && reasons[i + count] === LOSS.held) count++;
     const move = { space, first: m.first + i, count, cause: m.cause, other: m.to };
     if (memory !== null) recordOverride(memory, move, "out", "held", why, null);
     i += count - 1;

@@ -23,6 +23,9 @@ export const IN_WINDOW = 0x40;
 /** The bits that say where. */
 export const PLACE = 0x0f;
 
+/** Up to so many are written one by one: the library's fill costs as much before it begins. */
+const FEW: PageCount = 32;
+
 /** The places of one memory's frames, in columns. */
 export class Column {
   readonly base: FrameNumber;
@@ -41,5 +44,62 @@ export class Column {
   /** Whether a frame is one of these. */
   holds(frame: FrameNumber): boolean {
     return frame >= this.base && frame < this.base + this.place.length;
+  }
+
+  /** Number of the frame after the last. */
+  get end(): FrameNumber {
+    return this.base + this.place.length;
+  }
+
+  /** Frames that follow each other are at places that do. */
+  setRun(index: number, count: PageCount, place: number, at: number): void {
+    const end = index + count;
+    const { at: where, place: places } = this;
+    if (count > FEW) places.fill(place, index, end);
+    else for (let k = index; k < end; k++) places[k] = place;
+    for (let k = index, to = at; k < end; k++, to++) where[k] = to;
+  }
+
+  /** How many frames from `index` on, at most `most`, are at places like that (the `bits` of them) that follow each other from `at` on. */
+  runOf(index: number, most: PageCount, place: number, at: number, bits: number = PLACE): PageCount {
+    const end = index + most;
+    const { at: where, place: places } = this;
+    let k = index;
+    for (let to = at; k < end; k++, to++) {
+      if (((places[k] ?? 0) & bits) !== place || where[k] !== to) break;
+    }
+    return k - index;
+  }
+
+  /** How many frames from `index` on, at most `most`, are at no address of the program. */
+  awayRun(index: number, most: PageCount): PageCount {
+    const end = index + most;
+    const { place: places } = this;
+    let k = index;
+    while (k < end && ((places[k] ?? 0) & (PLACE | IN_WINDOW)) !== MAPPED) k++;
+    return k - index;
+  }
+
+  /** How many frames from `index` on, at most `most`, are at a place like that. */
+  alike(index: number, most: PageCount, place: number): PageCount {
+    const end = index + most;
+    const { place: places } = this;
+    let k = index;
+    while (k < end && ((places[k] ?? 0) & PLACE) === place) k++;
+    return k - index;
+  }
+
+  /** Frames from `index` on take over the bytes of frames of `lender` from `own` on, which are in slots. */
+  borrow(index: number, lender: Column, own: number, count: PageCount): void {
+    const { at, place, lender: lenders } = this;
+    const from = lender.at;
+    const source = (lender.base + own) | 0;
+    for (let k = 0, to = this.base + index; k < count; k++, to++) {
+      at[index + k] = from[own + k] ?? 0;
+      from[own + k] = to;
+      lenders[index + k] = source + k;
+    }
+    place.fill(SLOT, index, index + count);
+    lender.place.fill(LENT, own, own + count);
   }
 }

@@ -1,6 +1,7 @@
 import {
   FIRST_DEVICE_FRAME,
   type FrameNumber,
+  following,
   HUGE_PAGES,
   NO_FRAME,
   PAGE_BYTES,
@@ -167,29 +168,28 @@ export class Pages implements Disposable {
   /** The same for several frames: they are at places that follow each other. */
   #setRun(frames: Uint32Array, from: number, count: PageCount, place: number, at: number): void {
     let column = this.host;
-    for (let k = 0; k < count; k++) {
+    for (let k = 0; k < count; ) {
       const frame = frames[from + k] ?? 0;
       if (!column.holds(frame)) column = this.column(frame);
-      column.place[frame - column.base] = place;
-      column.at[frame - column.base] = at + k;
+      const run = following(frames, from + k, Math.min(count - k, column.end - frame));
+      column.setRun(frame - column.base, run, place, at + k);
+      k += run;
     }
   }
 
   /** How many of the frames are at places that follow each other, from slot (or mapped page) `at` on. */
   runOf(frames: Uint32Array, from: number, most: PageCount, place: number, at: number): PageCount {
-    let column = this.host;
-    let k = 0;
-    for (; k < most; k++) {
+    let column: Column | null = this.host;
+    for (let k = 0; k < most; ) {
       const frame = frames[from + k] ?? NO_FRAME;
-      if (!column.holds(frame)) {
-        const other = this.columnOf(frame);
-        if (other === null) break;
-        column = other;
-      }
-      const index = frame - column.base;
-      if (((column.place[index] ?? 0) & PLACE) !== place || column.at[index] !== at + k) break;
+      if (!column.holds(frame)) column = this.columnOf(frame);
+      if (column === null) return k;
+      const run = following(frames, from + k, Math.min(most - k, column.end - frame));
+      const alike = column.runOf(frame - column.base, run, place, at + k);
+      k += alike;
+      if (alike < run) return k;
     }
-    return k;
+    return most;
   }
 
   // Away from addresses.
@@ -619,25 +619,18 @@ export class Pages implements Disposable {
    */
   lendRun(sources: Uint32Array, from: number, count: PageCount, to: FrameNumber): PageCount {
     const borrower = this.column(to);
-    const index = to - borrower.base;
-    let lender = this.host;
-    let k = 0;
-    for (; k < count; k++) {
+    let lender: Column | null = this.host;
+    for (let k = 0; k < count; ) {
       const source = sources[from + k] ?? NO_FRAME;
-      if (!lender.holds(source)) {
-        const other = this.columnOf(source);
-        if (other === null) break;
-        lender = other;
-      }
-      const own = source - lender.base;
-      if (((lender.place[own] ?? 0) & PLACE) !== SLOT) break;
-      borrower.place[index + k] = SLOT;
-      borrower.at[index + k] = lender.at[own] ?? 0;
-      borrower.lender[index + k] = source;
-      lender.place[own] = LENT;
-      lender.at[own] = to + k;
+      if (!lender.holds(source)) lender = this.columnOf(source);
+      if (lender === null) return k;
+      const run = following(sources, from + k, Math.min(count - k, lender.end - source));
+      const lent = lender.alike(source - lender.base, run, SLOT);
+      if (lent > 0) borrower.borrow(to + k - borrower.base, lender, source - lender.base, lent);
+      k += lent;
+      if (lent < run) return k;
     }
-    return k;
+    return count;
   }
 
   #lent(to: FrameNumber, source: FrameNumber): void {
@@ -691,18 +684,20 @@ export class Pages implements Disposable {
   /** The same for frames that follow each other. */
   freeRun(first: FrameNumber, count: PageCount, dropped: boolean): void {
     const column = this.column(first);
-    const index = first - column.base;
+    const end = first - column.base + count;
     let borrower = column;
-    for (let k = index; k < index + count; k++) {
-      const place = (column.place[k] ?? 0) & PLACE;
-      if (place !== LENT) {
+    for (let k = end - count; k < end; ) {
+      if (((column.place[k] ?? 0) & PLACE) !== LENT) {
         this.free(column.base + k, dropped);
+        k++;
         continue;
       }
       const to = column.at[k] ?? 0;
       if (!borrower.holds(to)) borrower = this.column(to);
-      borrower.lender[to - borrower.base] = 0;
-      column.place[k] = NOWHERE;
+      const lent = column.runOf(k, Math.min(end - k, borrower.end - to), LENT, to);
+      borrower.lender.fill(0, to - borrower.base, to - borrower.base + lent);
+      column.place.fill(NOWHERE, k, k + lent);
+      k += lent;
     }
   }
 

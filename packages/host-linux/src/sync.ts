@@ -1,11 +1,14 @@
 import {
+  type Chunk,
   COHERENT,
   type FrameNumber,
+  following,
   HOST,
   HUGE_PAGES,
   isPresent,
   KIND,
   LOST,
+  MOVING,
   type PageCount,
   type PageIndex,
   type Space,
@@ -13,8 +16,8 @@ import {
   WRITE,
   ZERO,
 } from "@hms/hmm";
+import { type Column, IN_WINDOW, MAPPED, PLACE, PROTECTED } from "./column.ts";
 import type { LinuxHost } from "./host.ts";
-import { IN_WINDOW, MAPPED, PROTECTED } from "./pages.ts";
 
 const frames = new Uint32Array(HUGE_PAGES);
 
@@ -42,17 +45,46 @@ export function syncRange(host: LinuxHost, space: Space, first: PageIndex, count
   ) {
     const from = Math.max(0, first - chunk.first);
     const to = Math.min(HUGE_PAGES, end - chunk.first);
-    let column = host.pages.host;
-    for (let index = from; index < to; index++) {
+    let column: Column | null = host.pages.host;
+    let stop = from;
+    for (let index = from; index < to; ) {
       const frame = chunk.frames[index] ?? 0;
-      if (!column.holds(frame)) column = host.pages.columnOf(frame) ?? column;
-      // What is in a slot, as most of what moves, is nowhere that it should not be.
-      if (column.holds(frame) && ((column.place[frame - column.base] ?? 0) & 0x0f) !== MAPPED) continue;
-      syncEntry(host, chunk.first + index, chunk.flags[index] ?? 0, frame);
+      if (!column?.holds(frame)) column = host.pages.columnOf(frame);
+      if (column === null) {
+        index++;
+        continue;
+      }
+      // Up to there frames of the column follow each other.
+      if (index >= stop)
+        stop = index + following(chunk.frames, index, Math.min(to - index, column.end - frame));
+      const own = frame - column.base;
+      const most = stop - index;
+      // What is in a slot or a window, as most of what moves, is nowhere that it should not be.
+      const away = column.awayRun(own, most);
+      if (away > 0) {
+        index += away;
+        continue;
+      }
+      const at = column.at[own] ?? 0;
+      const leaving = column.runOf(own, movingRun(chunk, index, most), MAPPED, at, PLACE | IN_WINDOW);
+      if (leaving > 1) {
+        flushHiding(host);
+        host.pages.hide(at, chunk.frames, index, leaving);
+      } else {
+        syncEntry(host, chunk.first + index, chunk.flags[index] ?? 0, frame);
+      }
+      index += Math.max(1, leaving);
     }
   }
   flushHiding(host);
   flushProtecting(host);
+}
+
+/** How many entries from `index` on are pages on their way elsewhere. */
+function movingRun({ flags }: Chunk, index: number, most: PageCount): PageCount {
+  let k = 0;
+  while (k < most && ((flags[index + k] ?? 0) & (KIND | ZERO)) === MOVING) k++;
+  return k;
 }
 
 function syncEntry(host: LinuxHost, page: PageIndex, flags: number, frame: FrameNumber): void {
@@ -62,7 +94,7 @@ function syncEntry(host: LinuxHost, page: PageIndex, flags: number, frame: Frame
   if (column === null) return;
   const index = frame - column.base;
   const place = column.place[index] ?? 0;
-  if ((place & 0x0f) !== MAPPED || (place & IN_WINDOW) !== 0) return;
+  if ((place & (PLACE | IN_WINDOW)) !== MAPPED) return;
   const at = column.at[index] ?? 0;
   if (at !== page || !(kind === HOST || kind === COHERENT) || !isPresent(flags)) {
     if (hiding.count === HUGE_PAGES || hiding.first + hiding.count !== at) flushHiding(host);

@@ -107,9 +107,15 @@ export class AccelMemory implements DeviceMemoryOps {
   /** Frames were put into the device's table. */
   used(frames: Uint32Array, from: number, count: PageCount): void {
     const { base, pages } = this.memory;
-    for (let i = from; i < from + count; i++) {
+    for (let i = from; i < from + count; ) {
       const index = (frames[i] ?? 0) - base;
-      if (index >= 0 && index < pages) this.#victims.use(index);
+      let run = 1;
+      if (index >= 0 && index < pages) {
+        const most = Math.min(from + count - i, pages - index);
+        while (run < most && frames[i + run] === base + index + run) run++;
+        this.#victims.use(index, run);
+      }
+      i += run;
     }
   }
 
@@ -144,8 +150,7 @@ export class AccelMemory implements DeviceMemoryOps {
   migrateToDevice(migration: Migration): void {
     this.#dropMoving(migration);
     for (let i = 0; i < migration.count; ) {
-      let run = 0;
-      while (run < HUGE_PAGES && i + run < migration.count && migration.moving(i + run)) run++;
+      let run = Math.min(HUGE_PAGES, migration.movingRun(i));
       if (run === 0) {
         i++;
         continue;
@@ -262,12 +267,8 @@ export class AccelMemory implements DeviceMemoryOps {
 function followers(migration: Migration, i: number): PageCount {
   const { destinations } = migration;
   const frame = destinations[i] ?? NO_FRAME;
+  const most = migration.movingRun(i);
   let count = 1;
-  while (
-    i + count < migration.count &&
-    migration.moving(i + count) &&
-    destinations[i + count] === frame + count
-  )
-    count++;
+  while (count < most && destinations[i + count] === frame + count) count++;
   return count;
 }

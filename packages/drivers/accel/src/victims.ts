@@ -35,10 +35,14 @@ export class Victims {
     this.#forget = forget;
   }
 
-  /** A page was put into the device's table. */
-  use(index: number): void {
-    this.#used[index] = 1;
-    const block = Math.floor(index / BLOCK);
+  /** Pages that follow each other were put into the device's table. */
+  use(index: number, count: PageCount = 1): void {
+    this.#used.fill(1, index, index + count);
+    const last = Math.floor((index + count - 1) / BLOCK);
+    for (let block = Math.floor(index / BLOCK); block <= last; block++) this.#useBlock(block);
+  }
+
+  #useBlock(block: number): void {
     if (this.#fresh[block] === 1) return;
     this.#fresh[block] = 1;
     if (this.#known[block] === 1) this.#policy.touch(block);

@@ -208,28 +208,16 @@ export class SpaceView implements MirrorOps {
     if (!this.mirror.mayMap) return;
     const { first, destinations } = migration;
     for (let i = 0; i < migration.count; ) {
-      if (!migration.moved(i)) {
-        i++;
-        continue;
-      }
-      const writable = migration.writable(i);
-      let run = 1;
-      while (
-        i + run < migration.count &&
-        migration.moved(i + run) &&
-        migration.writable(i + run) === writable
-      )
-        run++;
-      this.#put(first + i, destinations, i, run, writable);
-      i += run;
+      const run = migration.movedRun(i);
+      if (run > 0) this.#put(first + i, destinations, i, run, migration.writable(i));
+      i += Math.max(1, run);
     }
   }
 
   /** Before the bytes of a migration of the device's own are taken: it uses what moves no more. */
   dropMoving(migration: Migration): void {
     for (let i = 0; i < migration.count; ) {
-      let run = 0;
-      while (i + run < migration.count && migration.moving(i + run)) run++;
+      const run = migration.movingRun(i);
       if (run > 0) this.forget(migration.first + i, migration.first + i + run);
       i += Math.max(1, run);
     }

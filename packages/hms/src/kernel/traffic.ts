@@ -177,6 +177,11 @@ export class Watch implements Trace {
   /** Called by the core at the end of each migration that moved something. */
   #moved(migration: Migration): void {
     let moves = 1;
+    if (migration.space !== null && migration.allMoved) {
+      this.#movedRun(migration, 0, migration.first, migration.count, moves);
+      this.#look();
+      return;
+    }
     for (let i = 0; i < migration.count; ) {
       if (!migration.moved(i)) {
         i++;
