@@ -20,6 +20,7 @@ export const headers: readonly string[] = [
   "linux/fadvise.h",
   "linux/eventfd.h",
   "linux/eventpoll.h",
+  "linux/poll.h",
   "linux/prctl.h",
   "linux/errno.h",
   "linux/resource.h",
@@ -92,6 +93,7 @@ export const constants: readonly string[] = [
   ...prefixed("POSIX_FADV_", "NORMAL RANDOM SEQUENTIAL WILLNEED DONTNEED NOREUSE"),
   ...prefixed("EFD_", "CLOEXEC NONBLOCK SEMAPHORE"),
   ...prefixed("EPOLL", "IN ERR HUP"),
+  "POLLOUT",
   "EPOLL_CLOEXEC",
   "EPOLL_CTL_ADD",
   "SOL_SOCKET",
@@ -217,5 +219,6 @@ export const structs: readonly Struct[] = [
       nanoseconds: "it_value.tv_nsec",
     },
   },
+  { name: "pollfd", type: "struct pollfd", since: null, fields: same("fd", "events", "revents") },
   { name: "epollEvent", type: "struct epoll_event", since: null, fields: same("events", "data") },
 ];

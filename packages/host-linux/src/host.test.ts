@@ -440,7 +440,11 @@ step(
     kernel.call("disappear", "dev0");
     bytes[5] = 1;
   },
-  { signal: "SIGBUS" },
+  {
+    signal: "SIGBUS",
+    stderr:
+      "hms: page 0 of region 1 cannot be had: its bytes were lost with the memory of a device. A touch of it is SIGBUS, a system call EHWPOISON.\n",
+  },
 );
 
 step(

@@ -12,12 +12,15 @@ import {
   HUGE_PAGES,
   isPresent,
   KIND,
+  LOST,
   type Nanoseconds,
   OK,
   PAGE_BYTES,
   type PageCount,
   type PageIndex,
+  PRIVATE,
   type Space,
+  SWAP,
   WRITE,
   ZERO,
 } from "@hms/hmm";
@@ -28,11 +31,21 @@ import { hostFault } from "./fault.ts";
 import type { LinuxHost } from "./host.ts";
 import { TOUCH_TRIES } from "./pages.ts";
 import { PROT_NONE, PROT_READ, PROT_WRITE } from "./sys/abi.generated.ts";
-import { dieLoudly } from "./sys/fatal.ts";
+import { dieLoudly, warn } from "./sys/fatal.ts";
 import { mprotect } from "./sys/memory.ts";
 import type { Userfaultfd } from "./sys/uffd.ts";
 
 const frames = new Uint32Array(HUGE_PAGES);
+
+/** How many of the pages that nobody can have are told of on standard error. */
+const POISONED_TOLD = 8;
+/** Why a page cannot be had, by the kind of its entry; what has none would have come from a file. */
+const UNHAD: ReadonlyMap<number, string> = new Map([
+  [LOST, "its bytes were lost with the memory of a device"],
+  [SWAP, "the disk that it went to cannot be read"],
+  [PRIVATE, "the driver of the device that has it does not give it back"],
+  [COHERENT, "the driver of the device that has it does not give it back"],
+]);
 
 /** What is behind a region of the program: private pages, or a memfd that is shared or stands for a file. */
 export type RegionBacking = "private" | "shared" | "file";
@@ -135,6 +148,7 @@ export class LinuxRegion {
     const address = page * PAGE_BYTES;
     if (outcome === EIO) {
       host.statistics.poisoned++;
+      if (host.statistics.poisoned <= POISONED_TOLD) warn(this.#whyPoisoned(page));
       if (uffd.poison(address, PAGE_BYTES, 0) < 0) uffd.wake(address, PAGE_BYTES);
     } else if (outcome === EFAULT) {
       // Its region is gone or allows no such access: the kernel says so itself, when it looks again.
@@ -145,6 +159,12 @@ export class LinuxRegion {
       const why = outcome === ENOMEM ? full : `error ${outcome}`;
       dieLoudly(`a touch of page ${page} of ${this.name} cannot be answered: ${why}`);
     }
+  }
+
+  /** What is said of a page that nobody can have: a program's own touch ends it, by a signal that says nothing. */
+  #whyPoisoned(page: PageIndex): string {
+    const why = UNHAD.get(this.space.table.flagsAt(page) & KIND) ?? "its file cannot be read there";
+    return `page ${page - this.first} of ${this.name} cannot be had: ${why}. A touch of it is SIGBUS, a system call EHWPOISON.`;
   }
 
   #answer(page: PageIndex, write: boolean): Errno {

@@ -143,6 +143,7 @@ export const EFD_SEMAPHORE = 1;
 export const EPOLLIN = 1;
 export const EPOLLERR = 8;
 export const EPOLLHUP = 16;
+export const POLLOUT = 4;
 export const EPOLL_CLOEXEC = 0x80000;
 export const EPOLL_CTL_ADD = 1;
 export const SOL_SOCKET = 1;
@@ -367,6 +368,14 @@ export const itimerspec = {
   intervalNanoseconds: 8,
   seconds: 16,
   nanoseconds: 24,
+} as const;
+
+/** `struct pollfd` */
+export const pollfd = {
+  bytes: 8,
+  fd: 0,
+  events: 4,
+  revents: 6,
 } as const;
 
 /** `struct epoll_event` */

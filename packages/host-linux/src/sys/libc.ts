@@ -76,6 +76,9 @@ export const syncFileRange: (fd: number, offset: ByteCount, bytes: ByteCount, fl
 /** Returns the error itself (positive) and leaves errno alone, as POSIX has it. */
 export const fadvise: (fd: number, offset: ByteCount, bytes: ByteCount, advice: number) => number =
   library.func("int posix_fadvise64(int, int64_t, int64_t, int)");
+export const poll: (fds: Address, count: number, timeoutMs: number) => number = library.func(
+  "int poll(uint64_t, uint64_t, int)",
+);
 export const epollCreate: (flags: number) => number = library.func("int epoll_create1(int)");
 export const epollCtl: (epoll: number, operation: number, fd: number, event: Address) => number =
   library.func("int epoll_ctl(int, int, int, uint64_t)");
@@ -182,10 +185,30 @@ export function callCode(at: Address, argument: number): number {
 
 /**
  * A buffer over memory that is there already. It keeps nothing alive: whoever unmaps the memory detaches the buffer
- * first (`detach`).
+ * first (`detach`). It cannot be transferred: nobody could detach what it became.
  */
 export function bufferAt(address: Address, bytes: ByteCount): ArrayBuffer {
-  return koffi.view(address, bytes);
+  return Object.defineProperties(koffi.view(address, bytes), STAYS);
+}
+
+/** The ways of a buffer to give its memory to another (structuredClone refuses by itself). */
+const STAYS: PropertyDescriptorMap = Object.fromEntries(
+  Object.getOwnPropertyNames(ArrayBuffer.prototype)
+    .filter((name) => name.startsWith("transfer"))
+    .map((name) => [name, { value: refuseTransfer }]),
+);
+
+function refuseTransfer(): never {
+  throw new HmsError(
+    "NOT_TRANSFERABLE",
+    "EINVAL",
+    "Transferring a buffer failed: its memory belongs to hms, and is gone when hms takes it back. Copy it (slice), or use it where it is.",
+  );
+}
+
+/** Takes a buffer's memory away from it: what views it finds no bytes any more. The memory stays as it is. */
+export function detach(buffer: ArrayBuffer): void {
+  if (!buffer.detached) ArrayBuffer.prototype.transfer.call(buffer, 0);
 }
 
 /** Address of a buffer's first byte. The buffer must live as long as the address is used. */

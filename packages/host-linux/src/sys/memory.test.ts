@@ -75,6 +75,17 @@ test("a detached buffer leaves the memory as it is", () => {
   equal(mapping.view()[0], 8);
 });
 
+test("nobody takes the memory away with the buffer", () => {
+  using mapping = Mapping.reserve(PAGE);
+  const { buffer } = mapping.view();
+  throws(() => buffer.transfer(), { code: "NOT_TRANSFERABLE" });
+  throws(() => buffer.transferToFixedLength(10), { code: "NOT_TRANSFERABLE" });
+  throws(() => structuredClone(buffer, { transfer: [buffer] }));
+  equal(buffer.byteLength, PAGE);
+  equal(Object.keys(buffer).length, 0);
+  equal(structuredClone(buffer).byteLength, PAGE);
+});
+
 test("pages come with populate, huge ones where asked for", () => {
   using small = Mapping.reserve(HUGE, { huge: false, populate: true });
   equal(residentPages(small.address, HUGE), 512);

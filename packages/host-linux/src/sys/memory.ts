@@ -18,7 +18,7 @@ import { orThrow } from "./errno.ts";
 import * as libc from "./libc.ts";
 import { type Address, type ByteCount, HUGE_BYTES, PAGE_BYTES } from "./units.ts";
 
-export { addressOf, bufferAt, memmove } from "./libc.ts";
+export { addressOf, bufferAt, detach, memmove } from "./libc.ts";
 
 /** Longest name that the kernel takes for a mapping, in bytes. */
 export const MAPPING_NAME_MAX = 79;
@@ -122,7 +122,7 @@ export class Mapping implements Disposable {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    if (this.#view !== null) detach(this.#view.buffer);
+    if (this.#view !== null) libc.detach(this.#view.buffer);
     this.#view = null;
     libc.munmap(this.address, this.bytes);
   }
@@ -223,9 +223,4 @@ export function memfdCreate(name: string, bytes: ByteCount): number {
 /** Closes a descriptor: 0 or a negative errno. */
 export function closeFd(fd: number): number {
   return libc.close(fd) === 0 ? 0 : libc.failed();
-}
-
-/** Takes a buffer's memory away from it: what views it finds no bytes any more. The memory stays as it is. */
-export function detach(buffer: ArrayBuffer): void {
-  if (!buffer.detached) buffer.transfer(0);
 }

@@ -1,6 +1,6 @@
 import { MADV_DONTFORK, MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "./abi.generated.ts";
 import { orThrow } from "./errno.ts";
-import { bufferAt, failed, madvise, mmap, munmap } from "./libc.ts";
+import { bufferAt, detach, failed, madvise, mmap, munmap } from "./libc.ts";
 import { type Address, type ByteCount, PAGE_BYTES } from "./units.ts";
 
 const HIGH = 2 ** 32;
@@ -57,7 +57,7 @@ export class Scratch implements Disposable {
     if (!this.#open) return;
     this.#open = false;
     // Detached, so that a late access finds nothing instead of what was mapped there since.
-    this.words.buffer.transfer(0);
+    detach(this.words.buffer);
     munmap(this.address, this.bytes);
   }
 }
