@@ -266,5 +266,6 @@ export class Engine {
 
 /** Views that a kernel has kept must not outlive the memory behind them. */
 function detach(buffer: ArrayBufferLike): void {
-  if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
+  // The buffer's own method refuses: nobody else is to take the memory away.
+  if (buffer instanceof ArrayBuffer && !buffer.detached) ArrayBuffer.prototype.transfer.call(buffer, 0);
 }
