@@ -1,7 +1,7 @@
 // `hms run` end to end: programs that use hms, each form of report, and each way to end.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -38,6 +38,16 @@ for (let round = 0; round < 4; round++) {
   console.log("sum", sum);
 }
 console.log("arguments", ...process.argv.slice(2));
+`;
+const WORKER = `
+import { Worker } from "node:worker_threads";
+import { open } from "hms";
+using hms = await open();
+const x = hms.space.alloc(Int32Array, 1000);
+const code = 'const { workerData } = require("node:worker_threads"); import("hms").then(({ attach }) => { const x = attach(workerData); x.view.fill(7); x.free(); });';
+const worker = new Worker(code, { eval: true, workerData: x.handle() });
+await new Promise((resolve) => worker.once("exit", resolve));
+console.log(x.view[999]);
 `;
 const double = script("double.ts", DOUBLE);
 const DEVICE = ["--device", "accel:memory=8MiB"] as const;
@@ -99,6 +109,8 @@ describe("hms run", { skip }, () => {
     assert.equal(pages("accel0", "host"), statistics.movedToHost);
     assert.equal(x?.traffic.toDevice, statistics.movedToDevice);
     assert.equal(statistics.movedToDevice, 1024);
+    assert.equal(x?.kind, "private");
+    assert.deepEqual(context.recording.flows, x?.flows);
     // Counts only grow, and end where the statistics are.
     timeline.reduce((before, sample) => {
       assert.ok(sample.when >= before.when && sample.cpuFaults >= before.cpuFaults);
@@ -155,6 +167,16 @@ describe("hms run", { skip }, () => {
       const { code, out, err } = hms(["run", ...DEVICE, "double.ts"], { cwd: elsewhere });
       assert.equal(code, 0, err);
       assert.match(out, /^sum 524288\n[\s\S]*\nMEMORY REPORT/);
+      // So do threads whose program is text, what is required, and parts of the package.
+      writeFileSync(join(elsewhere, "worker.ts"), WORKER);
+      const worker = hms(["run", "worker.ts"], { cwd: elsewhere });
+      assert.match(worker.out, /^7\n/, worker.err);
+      writeFileSync(
+        join(elsewhere, "required.cjs"),
+        'const { open } = require("hms"); const { makeReport } = require("hms/report"); open().then((hms) => { console.log(typeof makeReport); hms.close(); });',
+      );
+      const required = hms(["run", "required.cjs"], { cwd: elsewhere });
+      assert.match(required.out, /^function\n/, required.err);
       // One that finds its own keeps it.
       mkdirSync(join(elsewhere, "node_modules/hms"), { recursive: true });
       writeFileSync(
@@ -167,6 +189,115 @@ describe("hms run", { skip }, () => {
     } finally {
       rmSync(elsewhere, { recursive: true });
     }
+  });
+
+  test("what left RAM, was written and came back: statistics, regions, moves and the report agree", () => {
+    const path = script(
+      "larger.ts",
+      `import { open } from "hms";
+       using hms = await open({ ram: "8MiB" });
+       const size = 16 << 20;
+       const x = hms.space.alloc(Uint8Array, size, { name: "x" });
+       const y = hms.space.alloc(Uint8Array, size, { name: "y", kind: "shared" });
+       for (const { view } of [x, y]) {
+         for (let i = 0; i < size; i += 4096) view[i] = i >> 12;
+         for (let round = 0; round < 3; round++)
+           for (let i = 0; i < size; i += 4096) if (view[i] !== ((i >> 12) & 255)) throw new Error("wrong");
+       }
+       // Room is made ahead of need for a second after memory was short.
+       await new Promise((resolve) => setTimeout(resolve, 1200));
+       const all = hms.statistics();
+       const regions = hms.regions();
+       const of = (name: string) => regions.find((region) => region.name === name);
+       const space = hms.space.statistics();
+       console.log(JSON.stringify({ all, x: of("x"), y: of("y"), space }));`,
+    );
+    const file = join(folder, "larger.json");
+    const { code, out, err } = hms(["run", "--report", "text", "--report", file, path]);
+    assert.equal(code, 0, err);
+    interface Counts {
+      readonly swappedOutBytes: number;
+      readonly swappedInBytes: number;
+      readonly droppedCleanBytes: number;
+      readonly swapBytes: number;
+    }
+    const { all, x, y } = JSON.parse(out.split("\n")[0] ?? "") as Readonly<Record<"all" | "x" | "y", Counts>>;
+    for (const key of ["swappedOutBytes", "swappedInBytes", "droppedCleanBytes"] as const)
+      assert.equal(x[key] + y[key], all[key], key);
+    // The private one was written once, and read three times.
+    assert.ok(x.swappedOutBytes >= 3 * 2 ** 24 && x.droppedCleanBytes > 2 ** 24, JSON.stringify(x));
+    assert.ok(x.swappedOutBytes - x.droppedCleanBytes <= 2 ** 24, JSON.stringify(x));
+    assert.ok(y.swappedOutBytes > 2 ** 24 && y.swappedInBytes > 2 ** 24, JSON.stringify(y));
+    const [context] = jsonOf(readFileSync(file, "utf8")).contexts;
+    const pages = (from: string, to: string): number =>
+      (context?.ways ?? []).find((way) => way.from === from && way.to === to)?.pages ?? 0;
+    assert.equal(pages("host", "swap") * 4096, all.swappedOutBytes);
+    assert.equal(pages("swap", "host") * 4096, all.swappedInBytes);
+    assert.equal(context?.recording.timeline.at(-1)?.swappedOut, pages("host", "swap"));
+    assert.match(
+      out,
+      /disk +[\d.]+ MiB +left RAM for it \([\d.]+ MiB had to be written\), [\d.]+ MiB came back/,
+    );
+    assert.doesNotMatch(out, /not recorded why/);
+  });
+
+  test("what moves between RAM and files is in the moves, and has advice", () => {
+    const data = join(folder, "data");
+    writeFileSync(data, new Uint8Array(2 ** 24).fill(1));
+    const path = script(
+      "file.ts",
+      `import { open } from "hms";
+       using hms = await open({ ram: "8MiB" });
+       const x = hms.space.file(${JSON.stringify(data)}, Uint8Array);
+       let sum = 0;
+       for (let round = 0; round < 3; round++) for (let i = 0; i < x.length; i += 4096) sum += x.view[i] ?? 0;
+       console.log(sum, hms.statistics().swappedOutBytes);`,
+    );
+    const { code, out, err } = hms(["run", path]);
+    assert.equal(code, 0, err);
+    assert.match(out, /^12288 0\n/);
+    assert.match(out, /file → host +4[0-9](\.\d)? MiB/);
+    assert.match(out, /host → file +[34]\d(\.\d)? MiB/);
+    assert.match(out, /was read from its file [23](\.\d)? times over/);
+    assert.doesNotMatch(out, /not recorded why/);
+  });
+
+  test("moves of regions that are gone or not listed are in the totals", () => {
+    const path = script(
+      "many.ts",
+      `import { open } from "hms";
+       using hms = await open();
+       for (let i = 0; i < 1200; i++) {
+         using x = hms.space.alloc(Uint8Array, 4096);
+         x.view[0] = 1;
+         await hms.space.migrate(x, "accel0");
+       }`,
+    );
+    const file = join(folder, "many.json");
+    const { code, out, err } = hms(["run", "--report", "text", "--report", file, ...DEVICE, path]);
+    assert.equal(code, 0, err);
+    const [context] = jsonOf(readFileSync(file, "utf8")).contexts;
+    assert.equal(context?.recording.statistics.movedToDevice, 1200);
+    assert.equal(context?.recording.regionsTotal, 1200);
+    assert.match(out, /host → accel0 +4\.69 MiB +1,200 pages/);
+    assert.match(out, /and 1,190 more regions not listed; what moved of them is in the moves above/);
+    assert.doesNotMatch(out, /not recorded why/);
+  });
+
+  test("a bound on RAM that cannot hold is said once, with what to do", () => {
+    const path = script(
+      "full.ts",
+      `import { open } from "hms";
+       using hms = await open({ ram: "8MiB", swapMax: "1MiB" });
+       hms.space.alloc(Uint8Array, 32 << 20).view.fill(1);`,
+    );
+    const { code, out, err } = hms(["run", path]);
+    assert.equal(code, 0, err);
+    assert.match(out, /disk +1 MiB +left RAM for it/);
+    assert.match(out, /host → swap +1 MiB +256 pages/);
+    assert.equal(out.match(/the memory budget is exceeded/g)?.length, 1);
+    assert.match(out, /the disk takes no more pages \(\d+ times\)/);
+    assert.match(out, /ADVICE\n {2}1\. The program had up to \d+ MiB of RAM, more than the 8 MiB/);
   });
 
   test("a program that throws is reported, and its exit code is passed on", () => {
@@ -204,7 +335,47 @@ describe("hms run", { skip }, () => {
     assert.equal(code, 128 + 9);
     assert.match(out, /\(killed by SIGKILL\)/);
     assert.match(out, /seen +1 MiB/);
-    assert.match(out, /ended without closing/);
+    assert.match(out, /its last half second may be missing/);
+  });
+
+  test("a program that ends as soon as hms is open has opened it", () => {
+    for (const [end, number] of [
+      ["SIGKILL", 9],
+      ["SIGSEGV", 11],
+    ] as const) {
+      const path = script(
+        `${end}.ts`,
+        `import { open } from "hms";
+         const hms = await open();
+         process.kill(process.pid, "${end}");
+         await new Promise(() => setInterval(() => {}, 1000));`,
+      );
+      const { code, out, err } = hms(["run", path]);
+      assert.equal(code, 128 + number);
+      assert.doesNotMatch(err, /nothing to report/);
+      assert.match(out, new RegExp(`MEMORY REPORT.*\\(killed by ${end}\\)`));
+    }
+  });
+
+  test("a report that cannot be written goes to standard error, and the exit code says so", () => {
+    const full = join(folder, "full.json");
+    symlinkSync("/dev/full", full);
+    const other = join(folder, "other.txt");
+    const { code, out, err } = hms(["run", ...DEVICE, "--report", full, "--report", other, double]);
+    assert.equal(code, 1);
+    assert.match(out, /^sum 524288\n/);
+    assert.doesNotMatch(out, /MEMORY REPORT/);
+    assert.match(err, /Write .*full\.json: no space is left \(ENOSPC\)/);
+    assert.match(err, /\nMEMORY REPORT/);
+    assert.match(readFileSync(other, "utf8"), /^MEMORY REPORT/);
+    const failing = hms([
+      "run",
+      ...DEVICE,
+      "--report",
+      full,
+      script("fails.ts", `${DOUBLE}\nprocess.exitCode = 7;\n`),
+    ]);
+    assert.equal(failing.code, 7);
   });
 
   test("signals go to the program, and the report follows", async () => {
@@ -252,6 +423,7 @@ describe("hms run", { skip }, () => {
 });
 
 test("hms run refuses what is wrong before anything runs", () => {
+  mkdirSync(join(folder, "folder.json"));
   const cases: [args: string[], code: number, message: RegExp][] = [
     [["run"], 2, /SCRIPT is missing/],
     [["run", "no-such-file.ts"], 1, /Run no-such-file\.ts: there is no such file/],
@@ -266,6 +438,13 @@ test("hms run refuses what is wrong before anything runs", () => {
     [["run", "--report", "report.pdf", double], 2, /Option --report takes/],
     [["run", "--report", "text", "--report", "json", double], 2, /one form only/],
     [["run", "--devices", "accel", double], 2, /did you mean --device/],
+    [
+      ["run", "--report", "/nonexistent/x.html", double],
+      1,
+      /Write \/nonexistent\/x\.html: there is no folder/,
+    ],
+    [["run", "--report", join(double, "x.html"), double], 1, /is no folder/],
+    [["run", "--report", join(folder, "folder.json"), double], 1, /it is a folder/],
   ];
   for (const [args, code, message] of cases) {
     const done = hms(args);

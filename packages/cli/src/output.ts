@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import {
+  accessSync,
   closeSync,
   constants,
   fsyncSync,
@@ -50,6 +51,26 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
   } catch (error) {
     throw failed(path, error);
   }
+}
+
+/**
+ * Whether a file could be written there: asked before what takes long, whose result would else be lost.
+ *
+ * Throws Failure.
+ */
+export function expectWritable(path: string): void {
+  try {
+    const place = targetOf(path);
+    if (place.direct) accessSync(place.path, constants.W_OK);
+    else expectFolder(dirname(place.path));
+  } catch (error) {
+    throw failed(path, error);
+  }
+}
+
+function expectFolder(folder: string): void {
+  if (!statSync(folder).isDirectory()) throw Object.assign(new Error("is no directory"), { code: "ENOTDIR" });
+  accessSync(folder, constants.W_OK | constants.X_OK);
 }
 
 interface Place {

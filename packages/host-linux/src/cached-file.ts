@@ -1,4 +1,5 @@
 import {
+  type Cause,
   type FrameNumber,
   HUGE_PAGES,
   KEPT,
@@ -11,7 +12,7 @@ import {
 } from "@hms/hmm";
 import { HmsError } from "@hms/topology";
 import { readPages } from "./file-source.ts";
-import type { LinuxHost } from "./host.ts";
+import type { Disk, LinuxHost } from "./host.ts";
 import { onNode } from "./nodes.ts";
 import { PageNumbers } from "./page-numbers.ts";
 import { CACHE, NOWHERE, WAITING } from "./pages.ts";
@@ -59,8 +60,11 @@ export class CachedFile {
   readonly #slots = new PageNumbers();
   /** The first page that `fetch` brought. */
   fetchedFirst: PageIndex = 0;
+  /** The disk that `fetch` read them from; null: they were in memory, or are fresh zeros. */
+  fetchedFrom: Disk | null = null;
   /** First page at which the program sees it. */
   #shownAt: PageIndex = 0;
+  #shownIn: Space | null = null;
   #closed = false;
 
   /** Throws what opening the file answers, EINVAL for an offset that is not a multiple of a page, ENOMEM. */
@@ -100,7 +104,8 @@ export class CachedFile {
     );
   }
 
-  showAt(first: PageIndex): void {
+  showAt(space: Space, first: PageIndex): void {
+    this.#shownIn = space;
     this.#shownAt = first;
   }
 
@@ -120,6 +125,7 @@ export class CachedFile {
    */
   fetch(page: PageIndex, first: PageIndex, end: PageIndex, space: Space): number {
     this.fetchedFirst = page;
+    this.fetchedFrom = null;
     if (this.frameOf(page) !== NO_FRAME) return 1;
     const stop = Math.min(end, this.pages, first + HUGE_PAGES);
     let low = page;
@@ -173,10 +179,12 @@ export class CachedFile {
     const source = this.#source;
     const hole =
       source !== null && !source.hasData((this.#sourceFirst + page) * PAGE_BYTES, count * PAGE_BYTES);
-    if (source !== null && !hole)
+    if (source !== null && !hole) {
+      this.fetchedFrom = "file";
       return this.#onNodes(page, count, (from, run) =>
         readPages(source, this.#sourceFirst + from, run, address + (from - page) * PAGE_BYTES),
       );
+    }
     const slot = this.#slots.at(page);
     if (slot === 0) {
       // Fresh zeros: the kernel makes them when the memfd gets its pages.
@@ -184,6 +192,7 @@ export class CachedFile {
         fallocate(this.fd, 0, from * PAGE_BYTES, run * PAGE_BYTES),
       );
     }
+    this.fetchedFrom = "swap";
     return this.#onNodes(page, count, (from, run) =>
       this.host.swap.load(slot - 1 + (from - page), run, address + (from - page) * PAGE_BYTES),
     );
@@ -227,12 +236,12 @@ export class CachedFile {
   }
 
   /** Takes unmapped pages out of memory, written back first if need be. How many from the first on; −errno when none. */
-  evict(page: PageIndex, count: PageCount): number {
+  evict(page: PageIndex, count: PageCount, cause: Cause): number {
     let done = 0;
     let got = 0;
     while (done < count && got >= 0) {
       const [from, most] = [page + done, count - done];
-      got = this.#source === null ? this.#swapOut(from, most) : this.#writeOut(from, most);
+      got = this.#source === null ? this.#swapOut(from, most, cause) : this.#writeOut(from, most, cause);
       done += Math.max(0, got);
     }
     // What the file has no room for any more stays in memory.
@@ -247,7 +256,7 @@ export class CachedFile {
     fallocate(this.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page * PAGE_BYTES, count * PAGE_BYTES);
   }
 
-  #swapOut(page: PageIndex, count: PageCount): number {
+  #swapOut(page: PageIndex, count: PageCount, cause: Cause): number {
     const { swap } = this.host;
     const taken = swap.take(count);
     if (taken === null) return -ENOSPC;
@@ -256,21 +265,32 @@ export class CachedFile {
       if (errno < 0) swap.release(taken.slot + k);
       else this.#slots.set(page + k, taken.slot + k + 1);
     }
-    return errno < 0 ? errno : taken.got;
+    if (errno < 0) return errno;
+    this.host.statistics.swappedOut += taken.got;
+    this.#noteGone("swap", page, taken.got, cause, true);
+    return taken.got;
+  }
+
+  #noteGone(disk: Disk, page: PageIndex, count: PageCount, cause: Cause, written: boolean): void {
+    const space = this.#shownIn;
+    if (space !== null && count > 0)
+      this.host.trace?.wentOut(disk, space, this.#shownAt + page, count, cause, written);
   }
 
   /** Those that follow each other and were written are; or those that were not. */
-  #writeOut(page: PageIndex, count: PageCount): number {
+  #writeOut(page: PageIndex, count: PageCount, cause: Cause): number {
     const dirty = this.#writable && this.#isWritten(page);
     let run = 1;
     while (run < count && (this.#writable && this.#isWritten(page + run)) === dirty) run++;
     const { statistics } = this.host;
     if (!dirty) {
-      statistics.droppedClean += run;
+      statistics.droppedFile += run;
+      this.#noteGone("file", page, run, cause, false);
       return run;
     }
     const done = this.#writeBack(page, run);
     statistics.writtenBack += Math.max(0, done);
+    this.#noteGone("file", page, done, cause, true);
     return done;
   }
 

@@ -58,9 +58,24 @@ export function faultCached(
     if (frame === NO_FRAME || (space.table.flagsAt(at) & KIND) !== EMPTY) continue;
     space.install(at, flags, frame, cause, FILE_PLACE);
   }
+  noteFetched(host, file, space, from, got, cause);
   // A device's writes are not seen by the kernel's tracking of the program's.
   if (write) host.core.memories.host.set(file.frameOf(region.offset + (page - region.first)), WRITTEN);
   return OK;
+}
+
+/** Counts what a fault has read from a disk; what was in memory, or is fresh zeros, is not. */
+function noteFetched(
+  host: LinuxHost,
+  { fetchedFrom }: CachedFile,
+  space: Space,
+  first: PageIndex,
+  count: PageCount,
+  cause: Cause,
+): void {
+  if (fetchedFrom === null) return;
+  if (fetchedFrom === "swap") host.statistics.swappedIn += count;
+  host.trace?.cameIn(fetchedFrom, space, first, count, cause);
 }
 
 /** The program touched a page that the core's entry allows: maps it, and what of the window is in memory. */
@@ -135,11 +150,12 @@ export function evictCached(
   file: CachedFile,
   first: PageIndex,
   count: PageCount,
+  cause: Cause,
   blocking: boolean,
 ): number {
   const table = host.core.memories.host;
   const frame = file.frameOf(first);
-  if (table.mapCount[frame] === 0) return Math.max(-1, file.evict(first, count));
+  if (table.mapCount[frame] === 0) return Math.max(-1, file.evict(first, count, cause));
   const space = host.core.space(table.spaceOf(frame));
   const page = table.pageOf(frame);
   if (space.invalidate(page, page + count, "clear", null, blocking) !== OK) return 0;
@@ -148,7 +164,7 @@ export function evictCached(
   while (cold < count && isCold(host, file.frameOf(first + cold))) cold++;
   file.hideFromWindows(first, cold);
   const flags = emptied(space, page, cold);
-  const gone = cold === 0 ? 0 : file.evict(first, cold);
+  const gone = cold === 0 ? 0 : file.evict(first, cold, cause);
   for (let k = Math.max(0, gone); k < cold; k++)
     space.install(page + k, flags[k] ?? 0, file.frameOf(first + k), CAUSE.reclaim, FILE_PLACE);
   space.invalidated(page, page + count);

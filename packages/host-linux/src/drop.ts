@@ -1,4 +1,4 @@
-import type { PageCount, PageIndex, Space } from "@hms/hmm";
+import type { Cause, PageCount, PageIndex, Space } from "@hms/hmm";
 import { NO_FRAME } from "@hms/hmm";
 import { evictCached, hideCached, isAfter } from "./cached.ts";
 import { CachedFile } from "./cached-file.ts";
@@ -8,7 +8,13 @@ import type { LinuxHost } from "./host.ts";
  * Sends pages of file regions that are in memory back to their file, what was written first. Returns how many went:
  * what the disk does not take, or what is pinned, stays.
  */
-export function sendToFile(host: LinuxHost, space: Space, first: PageIndex, count: PageCount): PageCount {
+export function sendToFile(
+  host: LinuxHost,
+  space: Space,
+  first: PageIndex,
+  count: PageCount,
+  cause: Cause,
+): PageCount {
   let gone = 0;
   for (let page = first; page < first + count; ) {
     const region = space.regions.at(page);
@@ -18,7 +24,7 @@ export function sendToFile(host: LinuxHost, space: Space, first: PageIndex, coun
     const run = together(host, file, at, Math.min(first + count, region.end) - page);
     if (run > 0) {
       hideCached(host, file, at, run);
-      const done = evictCached(host, file, at, run, true);
+      const done = evictCached(host, file, at, run, cause, true);
       if (done < 0) return gone;
       gone += done;
     }

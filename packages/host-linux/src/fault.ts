@@ -235,6 +235,7 @@ function populateFromFile(
   bringIn(host, first, count, cause, write);
   const flags = HOST | (write ? ANON | WRITE | DIRTY : 0);
   for (let k = 0; k < count; k++) space.install(first + k, flags, frames[k] ?? 0, cause, FILE_PLACE);
+  host.trace?.cameIn("file", space, first, count, cause);
   return OK;
 }
 
@@ -288,7 +289,7 @@ function swapIn(
     space.exchange(page + k, HOST | ANON | (write ? WRITE | DIRTY : 0), frame, cause, SWAP_PLACE);
   }
   host.statistics.swappedIn += taken;
-  host.trace?.swap("in", space, page, taken);
+  host.trace?.cameIn("swap", space, page, taken, cause);
   return OK;
 }
 

@@ -84,9 +84,12 @@ export interface LinuxHostOptions {
   readonly trace?: Trace;
 }
 
+/** Where pages are that are not in memory: the file for cold pages, or the file that they are of. */
+export type Disk = "swap" | "file";
+
 /** What happens in the host, as it happens. Called in the kernel thread; must not fault, wait or throw. */
 export interface Trace {
-  /** A touch was answered: by the program, or by a device. `count` pages were brought in. */
+  /** A touch was answered: by the program, or by the device `who`. `count` pages were brought in; 0: it failed. */
   fault(
     by: "cpu" | "device",
     space: Space,
@@ -94,11 +97,14 @@ export interface Trace {
     count: PageCount,
     write: boolean,
     took: Nanoseconds,
+    who: string,
   ): void;
-  /** Cold pages went to disk, or came back. */
-  swap(direction: "out" | "in", space: Space, page: PageIndex, count: PageCount): void;
-  /** The memory budget is exceeded, because the disk is full or pages are pinned. */
-  overBudget(pages: PageCount, why: string): void;
+  /** Pages left memory for a disk; not `written`: it had them already. */
+  wentOut(disk: Disk, space: Space, page: PageIndex, count: PageCount, cause: Cause, written: boolean): void;
+  /** Pages were read from a disk. */
+  cameIn(disk: Disk, space: Space, page: PageIndex, count: PageCount, cause: Cause): void;
+  /** The memory budget is exceeded. */
+  overBudget(pages: PageCount, why: "disk full" | "pages pinned"): void;
 }
 
 /** Who answers faults of a range of addresses. */
@@ -117,11 +123,15 @@ export interface HostStatistics {
   /** Pages brought in by faults. */
   broughtIn: PageCount;
   hidden: PageCount;
+  /** Pages written to the file for cold pages. */
   swappedOut: PageCount;
   /** Pages of file regions that were written to their file because memory was short. */
   writtenBack: PageCount;
-  /** Pages that left memory without being written, since the disk had them already. */
+  /** Pages that left memory without being written, since the file for cold pages had them already. */
   droppedClean: PageCount;
+  /** Pages of file regions that left memory without being written, since their file has them. */
+  droppedFile: PageCount;
+  /** Pages read back from the file for cold pages. */
   swappedIn: PageCount;
   /** Pages brought into memory before they were touched. */
   readAhead: PageCount;
@@ -585,6 +595,7 @@ function emptyStatistics(): HostStatistics {
     swappedOut: 0,
     writtenBack: 0,
     droppedClean: 0,
+    droppedFile: 0,
     swappedIn: 0,
     readAhead: 0,
     overBudget: 0,

@@ -132,7 +132,7 @@ export class Reclaim {
     const host = this.#host;
     host.statistics.overBudget = Math.max(host.statistics.overBudget, host.resident - host.budget);
     const full = host.swap.used >= host.swap.pages || host.now() - this.#failedAt < 1e9;
-    host.trace?.overBudget(pages, full ? "the disk takes no more pages" : "pages are pinned or held");
+    host.trace?.overBudget(pages, full ? "disk full" : "pages pinned");
   }
 
   /** Sends up to so many pages to disk; not `blocking`: mirrors may refuse. Returns how many went. */
@@ -310,7 +310,7 @@ export class Reclaim {
     }
     this.#drop(Math.max(1, count));
     if (count === 0 || file === null) return 0;
-    const gone = evictCached(host, file, file.pageOf(frame), count, this.#blocking);
+    const gone = evictCached(host, file, file.pageOf(frame), count, CAUSE.reclaim, this.#blocking);
     if (gone < 0) this.#failedAt = host.now();
     return gone;
   }
@@ -361,6 +361,7 @@ export class Reclaim {
       this.#swapped(space, first + k, slot);
     }
     host.statistics.droppedClean += count;
+    if (count > 0) host.trace?.wentOut("swap", space, first, count, CAUSE.reclaim, false);
     return count;
   }
 
@@ -377,10 +378,10 @@ export class Reclaim {
         return done > 0 ? done : -1;
       }
       for (let k = 0; k < taken.got; k++) this.#swapped(space, first + done + k, taken.slot + k);
-      host.trace?.swap("out", space, first + done, taken.got);
+      host.statistics.swappedOut += taken.got;
+      host.trace?.wentOut("swap", space, first + done, taken.got, CAUSE.reclaim, true);
       done += taken.got;
     }
-    host.statistics.swappedOut += done;
     return done;
   }
 

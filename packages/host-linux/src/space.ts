@@ -185,7 +185,7 @@ export class LinuxSpace {
     if (errno !== OK) throw failed("Making a region", errno);
     made.move();
     const region = new LinuxRegion(this.host, this.space, { id, name, backing, first, pages, file });
-    file.showAt(first);
+    file.showAt(this.space, first);
     this.host.owners.add(first, pages, region);
     return region;
   }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { HmsError, units } from "@hms/topology/lazy";
 import type { Report, RunInfo } from "hms/report";
 import { type Command, type Console, Failure, type Options, UsageError } from "../command.ts";
-import { writeWhole } from "../output.ts";
+import { expectWritable, writeWhole } from "../output.ts";
 import { printable } from "../printable.ts";
 
 type Rendering = typeof import("hms/report");
@@ -40,7 +40,7 @@ export const run: Command = {
   ],
   notes: [
     "SCRIPT is a TypeScript or JavaScript program that opens hms; ARGS are its own. Where it says itself what memory and devices it wants, that counts; --ram and --device are for what it leaves open. It learns of them by HMS_RAM and HMS_DEVICES in its environment. Where it lies no package hms needs to be installed: it gets this one unless it finds its own.",
-    "The exit code is the program's; 128 and the signal's number if a signal ended it.",
+    "The exit code is the program's; 128 and the signal's number if a signal ended it; 1 if it is 0 and a report could not be written: that one goes to standard error, as text.",
   ],
   examples: [
     ["hms run --device accel:memory=64MiB program.ts", "what moved between CPU and accelerator, and why"],
@@ -58,18 +58,19 @@ export const run: Command = {
     if (size !== undefined) expectOption("ram", () => expectBudget(size));
     expectOption("device", () => readDeviceSpecs(options.all("device")));
     expectFile(script);
-    const imports = findsHms(script) ? [] : ["--import", FIND_HMS];
+    for (const { path } of forms) if (path !== null) expectWritable(path);
+    const preloads = findsHms(script) ? [] : ["--require", FIND_HMS];
     const rendering = await import("hms/report");
     const folder = mkdtempSync(join(tmpdir(), "hms-run-"));
     try {
       const stdout = forms.some(({ kind, path }) => kind === "json" && path === null) ? 2 : "inherit";
-      const info = await runProgram({ script, args, imports, folder, stdout, options }, rendering, console);
+      const info = await runProgram({ script, args, preloads, folder, stdout, options }, rendering, console);
       console.progress("");
       const reports = rendering.readRecordings(folder).map((one) => rendering.makeReport(one));
-      if (reports.length === 0)
-        console.note(`hms: ${printable(script)} did not open hms: there is nothing to report.`);
-      for (const form of forms) deliver(form, reports, info, rendering, console);
-      return info.code ?? SIGNAL_CODE + signalNumber(info.signal);
+      if (reports.length === 0) console.note(`hms: ${printable(script)} ${nothingOf(info)}`);
+      const delivered = deliverAll(forms, reports, info, rendering, console);
+      const code = info.code ?? SIGNAL_CODE + signalNumber(info.signal);
+      return code === 0 && !delivered ? 1 : code;
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -100,6 +101,12 @@ async function readSize(text: string | undefined): Promise<number | undefined> {
   return size;
 }
 
+function nothingOf({ signal }: RunInfo): string {
+  return signal === null
+    ? "did not open hms: there is nothing to report."
+    : `was ended by ${signal} before it had opened hms: there is nothing to report.`;
+}
+
 /** What is wrong with an option is said before the program starts. */
 function expectOption(name: string, read: () => unknown): void {
   try {
@@ -120,7 +127,7 @@ interface Program {
   readonly script: string;
   readonly args: readonly string[];
   /** What Node.js is told to load before it. */
-  readonly imports: readonly string[];
+  readonly preloads: readonly string[];
   /** Where recordings go. */
   readonly folder: string;
   readonly stdout: "inherit" | 2;
@@ -129,11 +136,11 @@ interface Program {
 
 /** Runs a program to its end, with a line of progress now and then. */
 async function runProgram(program: Program, rendering: Rendering, console: Console): Promise<RunInfo> {
-  const { script, args, imports, folder, stdout, options } = program;
+  const { script, args, preloads, folder, stdout, options } = program;
   const ram = options.get("ram");
   const devices = options.all("device");
   const started = process.hrtime.bigint();
-  const child = spawn(process.execPath, [...imports, script, ...args], {
+  const child = spawn(process.execPath, [...preloads, script, ...args], {
     stdio: ["inherit", stdout, "inherit"],
     env: {
       ...process.env,
@@ -170,6 +177,30 @@ function showProgress(folder: string, wallNs: number, rendering: Rendering, cons
   const text = printable(progressText(readRecordings(folder), wallNs));
   // The cursor goes back: what the program writes next writes over it.
   console.progress(`${text.slice(0, Math.max(0, console.width - 1))}\r`);
+}
+
+/** What cannot be written is told, and goes to standard error as text: the program has run, and nothing is lost. */
+function deliverAll(
+  forms: readonly Form[],
+  reports: readonly Report[],
+  info: RunInfo,
+  rendering: Rendering,
+  console: Console,
+): boolean {
+  let left = false;
+  for (const form of forms) {
+    try {
+      deliver(form, reports, info, rendering, console);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      console.note(`hms: ${printable(error.message)}`);
+      left = true;
+    }
+  }
+  const shown = forms.some(({ kind, path }) => kind === "text" && path === null);
+  if (left && !shown)
+    for (const report of reports) console.note(`\n${rendering.renderReportText(report, info).trimEnd()}`);
+  return !left;
 }
 
 function deliver(

@@ -76,6 +76,7 @@ export function contextHandlers(kernel: Kernel): ContextHandlers {
           residentBytesMax: Math.max(kernel.watch.residentMax, host.resident) * PAGE_BYTES,
           swapBytes: host.swap.used * PAGE_BYTES,
         },
+        droppedClean,
       };
     },
 
@@ -92,6 +93,11 @@ export function contextHandlers(kernel: Kernel): ContextHandlers {
       return { regions: all.slice(0, limit ?? REGIONS_DEFAULT), total: all.length };
     },
 
+    flows() {
+      const { flows, regions } = kernel.watch.totals();
+      return { flows: flows.list, regions };
+    },
+
     timeline() {
       return { samples: kernel.watch.timeline.list() };
     },
@@ -104,7 +110,7 @@ function rank({ traffic }: RegionInfo): number {
 
 /** What is said of a region. */
 export function regionInfo(
-  { handle, name, space, first, pages, kind, traffic, flows }: RegionEntry,
+  { handle, name, space, first, pages, kind, traffic: { droppedClean, ...traffic }, flows }: RegionEntry,
   gone: boolean,
 ): RegionInfo {
   return {
@@ -117,6 +123,7 @@ export function regionInfo(
     traffic: { ...traffic, faultNs: Math.floor(traffic.faultNs) },
     ...(gone ? {} : { region: handle }),
     flows: flows.list.map((flow) => ({ ...flow })),
+    droppedClean,
   };
 }
 

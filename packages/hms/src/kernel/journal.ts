@@ -21,6 +21,14 @@ export interface Happening {
   readonly text: string;
 }
 
+/** What the text of an event begins with that tells of more memory than the budget; why follows. */
+export const OVER_BUDGET = "the memory budget is exceeded: ";
+/** Why that was so. */
+export const OVER_BUDGET_BECAUSE = {
+  "disk full": "the disk takes no more pages",
+  "pages pinned": "pages are pinned or held",
+} as const;
+
 /** Bits of event-mask by kind of event. */
 const MASKS: Readonly<Record<EventKind, number>> = {
   "cpu-fault": 1,

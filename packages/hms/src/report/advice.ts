@@ -1,11 +1,19 @@
+import { OVER_BUDGET, OVER_BUDGET_BECAUSE } from "../kernel/journal.ts";
 import { count, counted, duration, PAGE_BYTES, pagesSize, size, times } from "./format.ts";
-import type { RecordedRegion, Recording } from "./recording.ts";
+import type { Flow, RecordedRegion, Recording } from "./recording.ts";
 
 /** What a region's traffic suggests. */
 export interface Advice {
-  /** Name of the region. */
-  readonly region: string;
-  readonly kind: "ping-pong" | "too-large" | "out-of-ram" | "small-touches" | "device-touches" | "duplicates";
+  /** Name of the region; null: it is about all of them. */
+  readonly region: string | null;
+  readonly kind:
+    | "over-budget"
+    | "ping-pong"
+    | "too-large"
+    | "out-of-ram"
+    | "small-touches"
+    | "device-touches"
+    | "duplicates";
   /** What happened, with numbers. */
   readonly what: string;
   /** What to do about it. */
@@ -23,21 +31,45 @@ const FAULTS_MIN = 256;
 /** A fault that brings fewer pages than this is small. */
 const PAGES_A_FAULT_SMALL = 8;
 
-/** What the traffic of the regions suggests, what costs most first. */
+/** What the bound on RAM and the traffic of the regions suggest, what costs most first. */
 export function advise(recording: Recording): Advice[] {
   const found = recording.regions.flatMap((region) => {
     const rule = RULES.map((one) => one(region, recording)).find((advice) => advice !== null);
     return rule === undefined || rule === null ? [] : [rule];
   });
-  return found.sort((a, b) => b.pages - a.pages).slice(0, ADVICE_MAX);
+  const first = overBudget(recording);
+  const rest = found.sort((a, b) => b.pages - a.pages);
+  return (first === null ? rest : [first, ...rest]).slice(0, ADVICE_MAX);
 }
+
+/** The bound on RAM did not hold. */
+function overBudget({ ramBytes, statistics, events }: Recording): Advice | null {
+  const { residentBytesMax } = statistics;
+  if (ramBytes === null || residentBytesMax <= ramBytes) return null;
+  const told = (why: keyof typeof OVER_BUDGET_BECAUSE): boolean =>
+    events.some(({ text }) => text.endsWith(OVER_BUDGET + OVER_BUDGET_BECAUSE[why]));
+  const full = told("disk full");
+  if (!full && !told("pages pinned")) return null;
+  return {
+    region: null,
+    kind: "over-budget",
+    what: `The program had up to ${size(residentBytesMax)} of RAM, more than the ${size(ramBytes)} that it may have: ${full ? "the file for cold pages could take no more" : "pages were pinned or held, and could not leave"}.`,
+    remedy: full
+      ? "give cold pages more room: a larger `swapMax`, or by `swap` a folder on a disk that has it; or allow more RAM"
+      : "have fewer pages in use by devices and system calls at a time; or allow more RAM",
+    pages: Math.ceil((residentBytesMax - ramBytes) / PAGE_BYTES),
+  };
+}
+
+const GO_THROUGH_LESS =
+  "go through it fewer times, a piece that fits at a time; advise `sequential` where it is read in order; or allow more RAM";
 
 type Rule = (region: RecordedRegion, recording: Recording) => Advice | null;
 
 /** The first that applies is the region's. */
 const RULES: readonly Rule[] = [tooLarge, outOfRam, pingPong, duplicates, deviceTouches, smallTouches];
 
-function pagesOf({ size: bytes }: RecordedRegion): number {
+function pagesOf({ size: bytes }: Pick<RecordedRegion, "size">): number {
   return Math.max(1, Math.ceil(bytes / PAGE_BYTES));
 }
 
@@ -80,17 +112,35 @@ function tooLarge(region: RecordedRegion, recording: Recording): Advice | null {
   };
 }
 
+/** Pages of a file that had left RAM because it was short and were read again; each is read once in any case. */
+function readAgain({ flows, ...region }: RecordedRegion): number {
+  const sum = (of: (flow: Flow) => boolean): number =>
+    flows.reduce((all, flow) => (of(flow) ? all + flow.pages : all), 0);
+  const left = sum(({ to, cause }) => to === "file" && cause === "reclaim");
+  const read = sum(({ from }) => from === "file");
+  return Math.max(0, Math.min(left, read - pagesOf(region)));
+}
+
 function outOfRam(region: RecordedRegion, { ramBytes }: Recording): Advice | null {
-  const { swappedOut, swappedIn } = region.traffic;
+  const { swappedOut, swappedIn, droppedClean } = region.traffic;
   const pages = pagesOf(region);
-  if (swappedIn < pages || swappedIn < FAULTS_MIN) return null;
   const bound = ramBytes === null ? "RAM" : `the ${size(ramBytes)} of RAM that it may have`;
+  const again = readAgain(region);
+  if (again >= pages && again >= FAULTS_MIN) {
+    return {
+      region: region.name,
+      kind: "out-of-ram",
+      what: `${region.name} (${size(region.size)}) was read from its file ${times((again + pages) / pages)} over: the program uses more than ${bound}.`,
+      remedy: GO_THROUGH_LESS,
+      pages: again,
+    };
+  }
+  if (swappedIn < pages || swappedIn < FAULTS_MIN) return null;
   return {
     region: region.name,
     kind: "out-of-ram",
-    what: `${region.name} (${size(region.size)}) was read back from disk ${times(swappedIn / pages)} over, and ${pagesSize(swappedOut)} of it went there: the program uses more than ${bound}.`,
-    remedy:
-      "go through it fewer times, a piece that fits at a time; advise `sequential` where it is read in order; or allow more RAM",
+    what: `${region.name} (${size(region.size)}) was read back from disk ${times(swappedIn / pages)} over, and ${pagesSize(swappedOut - droppedClean)} of it were written there: the program uses more than ${bound}.`,
+    remedy: GO_THROUGH_LESS,
     pages: swappedIn + swappedOut,
   };
 }

@@ -6,7 +6,7 @@ import { SCRIPT, STYLE } from "./page-parts.ts";
 import { letterOf, UNTOUCHED } from "./recording.ts";
 import { causeText, movedPages, type Report, type RunInfo } from "./report.ts";
 import { columnsOf, mapSvg, thinned } from "./residency-map.ts";
-import { endText, sentence } from "./text.ts";
+import { endText, eventText, sentence } from "./text.ts";
 import { dataHtml, timelineHtml } from "./timeline.ts";
 
 /** Regions whose residency is drawn. */
@@ -32,13 +32,22 @@ function reportHtml(report: Report, run: RunInfo, number: number): string {
   const title = number === 0 ? "" : `<h2>hms, opened ${number === 1 ? "first" : `as number ${number}`}</h2>`;
   const partial = recording.complete
     ? ""
-    : '<p class="ended">The process ended without closing hms: this is what had been recorded by then.</p>';
+    : '<p class="ended">The process ended without closing hms: its last half second may be missing.</p>';
   return `<section class="report">${title}${partial}${tilesHtml(report, run)}${eventsHtml(report)}${adviceHtml(report)}${timelineHtml(report, span)}${mapsHtml(report, span)}${waysHtml(report)}${regionsHtml(report)}${dataHtml(report, span)}</section>`;
 }
 
 function tilesHtml(report: Report, run: RunInfo): string {
-  const { cpuFaults, deviceFaults, movedToDevice, movedToHost, evicted, duplicated, swappedOut, swappedIn } =
-    report.statistics;
+  const {
+    cpuFaults,
+    deviceFaults,
+    movedToDevice,
+    movedToHost,
+    evicted,
+    duplicated,
+    swappedOut,
+    swappedIn,
+    droppedClean,
+  } = report.statistics;
   const device = report.devices.length > 0;
   type Tile = [title: string, value: string, note: string];
   const forDevices: Tile[] = [
@@ -65,7 +74,13 @@ function tilesHtml(report: Report, run: RunInfo): string {
     ...(device ? forDevices : []),
     ...(swappedOut + swappedIn === 0
       ? []
-      : [["Disk", pagesSize(swappedOut), `and ${pagesSize(swappedIn)} back`] as Tile]),
+      : [
+          [
+            "To disk",
+            pagesSize(swappedOut),
+            `${pagesSize(swappedOut - droppedClean)} written · ${pagesSize(swappedIn)} back`,
+          ] as Tile,
+        ]),
     ...report.peaks.map(
       ({ target, bytes, limitBytes }): Tile => [
         `Peak of ${target}`,
@@ -84,7 +99,7 @@ function tilesHtml(report: Report, run: RunInfo): string {
 
 function eventsHtml({ events }: Report): string {
   if (events.length === 0) return "";
-  const items = events.map(({ text }) => `<li>${escapeMarkup(text)}</li>`).join("");
+  const items = events.map((event) => `<li>${escapeMarkup(eventText(event))}</li>`).join("");
   return `<div class="events"><h2>Out of the ordinary</h2><ul>${items}</ul></div>`;
 }
 
@@ -175,6 +190,9 @@ function regionsHtml({ regions, recording }: Report): string {
     })
     .join("");
   const left = recording.regionsTotal - Math.min(regions.length, REGIONS_MAX);
-  const more = left > 0 ? `<p class="none">And ${counted(left, "more region")}.</p>` : "";
+  const more =
+    left > 0
+      ? `<p class="none">And ${counted(left, "more region")} not listed; what moved of them is in the moves above.</p>`
+      : "";
   return `<h2>Regions</h2><div class="scroll"><table><thead><tr><th>Region</th><th>Kind</th><th class="n">Size</th><th class="n">CPU faults</th><th class="n">Device faults</th><th class="n">Waiting</th><th class="n">To device</th><th class="n">Home</th><th class="n">Evicted</th><th class="n">Copies</th><th class="n">To disk</th><th class="n">Back</th></tr></thead><tbody>${rows}</tbody></table></div>${more}`;
 }

@@ -1,19 +1,21 @@
 import type { Answered, CoreRegistry } from "@hms/uabi";
-import type { ListedRegion, RecordedEvent, RecordedRegion, RegionTraffic } from "./recording.ts";
+import { kindOf } from "../region-kind.ts";
+import type { Flow, ListedRegion, RecordedEvent, RecordedRegion } from "./recording.ts";
 import { placeName } from "./strips.ts";
 
-/** Events out of the ordinary that are kept: the first ones. */
+/** Events out of the ordinary that are told apart: the first ones. */
 const EVENTS_MAX = 100;
 /** Regions that the recording has. */
 const REGIONS_MAX = 256;
 
 type EventsRead = Answered<CoreRegistry, "events", "read">;
 type Event = EventsRead["events"][number];
+type Counts = ListedRegion["traffic"];
 
 /** What happened, by region. */
 export class Ledger {
-  readonly events: RecordedEvent[] = [];
-  total = 0;
+  /** By kind and text: what happens again is counted. */
+  readonly #events = new Map<string, { -readonly [K in keyof RecordedEvent]: RecordedEvent[K] }>();
   readonly #devices: readonly string[];
   /** In the order in which they were seen first. */
   readonly #known: ListedRegion[] = [];
@@ -26,8 +28,7 @@ export class Ledger {
   }
 
   /** Regions as they are now. */
-  update(regions: readonly ListedRegion[], total: number): void {
-    this.total = total;
+  update(regions: readonly ListedRegion[]): void {
     this.#gone = regions.filter(({ gone }) => gone);
     for (const entry of regions) {
       if (entry.region === undefined) continue;
@@ -46,9 +47,27 @@ export class Ledger {
   tell({ events, names }: EventsRead): void {
     for (const event of events) {
       const { kind, when } = event;
-      if ((kind === "override" || kind === "loss" || kind === "device") && this.events.length < EVENTS_MAX)
-        this.events.push({ when, kind, text: textOf(event, names) });
+      if (kind !== "override" && kind !== "loss" && kind !== "device") continue;
+      const text = textOf(event, names);
+      const key = `${kind}\n${text}`;
+      const known = this.#events.get(key);
+      if (known !== undefined) known.count++;
+      else if (this.#events.size < EVENTS_MAX) this.#events.set(key, { when, kind, text, count: 1 });
     }
+  }
+
+  /** What was out of the ordinary, in the order in which it happened first. */
+  get events(): readonly RecordedEvent[] {
+    return [...this.#events.values()];
+  }
+
+  /** Flows, with the names of places as reports have them. */
+  flowsOf(flows: NonNullable<ListedRegion["flows"]>): Flow[] {
+    return flows.map(({ from, to, ...flow }) => ({
+      ...flow,
+      from: placeName(from, this.#devices),
+      to: placeName(to, this.#devices),
+    }));
   }
 
   /** All regions, those with the most traffic first; `order` says where each number of before is. */
@@ -77,26 +96,23 @@ export class Ledger {
     return entry;
   }
 
-  #recorded({ name, address, size, kind, gone, traffic, flows = [] }: ListedRegion): RecordedRegion {
+  #recorded({ flows = [], droppedClean = 0, ...region }: ListedRegion): RecordedRegion {
+    const { name, address, size, kind, gone, traffic } = region;
     return {
-      name: name === "" ? `${kind} at 0x${address.toString(16)}` : name,
+      name,
       address,
       size,
-      kind,
+      kind: kindOf(kind),
       gone,
-      traffic,
-      flows: flows.map(({ from, to, ...flow }) => ({
-        ...flow,
-        from: placeName(from, this.#devices),
-        to: placeName(to, this.#devices),
-      })),
+      traffic: { ...traffic, droppedClean },
+      flows: this.flowsOf(flows),
     };
   }
 }
 
 /** Whether one can have become the other. */
-function reaches(later: RegionTraffic, earlier: RegionTraffic): boolean {
-  const keys = Object.keys(earlier) as (keyof RegionTraffic)[];
+function reaches(later: Counts, earlier: Counts): boolean {
+  const keys = Object.keys(earlier) as (keyof Counts)[];
   return keys.every((key) => later[key] >= earlier[key]);
 }
 

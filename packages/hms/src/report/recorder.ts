@@ -27,7 +27,7 @@ const FIRST_INTERVAL_MS = 20;
 const IDLE_SHARE = 4;
 /** But not longer than this. Milliseconds. */
 const IDLE_MS_MAX = 200;
-/** The file is written so often, for those who cannot wait for the end. */
+/** The file is written so often, for programs that are killed; more often at first, when there is more to lose. */
 const WRITE_EVERY_MS = 500;
 /** Regions that are looked at, those with the most traffic. */
 const REGIONS_WATCHED = 16;
@@ -54,6 +54,9 @@ export class ContextRecorder {
   #interval = FIRST_INTERVAL_MS;
   #next = 0;
   #opened = 0;
+  /** When it began, and when it wrote last. Milliseconds. */
+  readonly #began = performance.now();
+  #written = 0;
 
   constructor(data: RecorderData) {
     this.#data = data;
@@ -73,17 +76,21 @@ export class ContextRecorder {
     this.#opened = this.#hostTime();
   }
 
+  /** Takes the first look, so that there is a recording from now on. */
+  begin(): void {
+    this.#look(REGIONS_LISTED);
+    this.#write(false);
+  }
+
   /** Looks on until it is told to stop, or there is nothing to look at any more. */
   run(): void {
     try {
-      let written = performance.now();
       while (Atomics.load(this.#words, STOP) === 0) {
         const before = performance.now();
         this.#look(REGIONS_LISTED);
-        if (before - written >= WRITE_EVERY_MS) {
+        // What may be lost is at most half of what there was.
+        if (before - this.#written >= Math.min(WRITE_EVERY_MS, this.#written - this.#began))
           this.#write(false);
-          written = before;
-        }
         const took = performance.now() - before;
         Atomics.wait(
           this.#words,
@@ -107,8 +114,8 @@ export class ContextRecorder {
   #look(limit: number): void {
     const { context } = this.#data;
     const { sync } = this.#link;
-    const { regions, total } = sync.context.regions({ context, limit });
-    this.#ledger.update(regions, total);
+    const { regions } = sync.context.regions({ context, limit });
+    this.#ledger.update(regions);
     this.#ledger.tell(sync.events.read({ events: this.#events, limit: EVENTS_KEPT }));
     this.#snap(regions);
   }
@@ -142,12 +149,15 @@ export class ContextRecorder {
     writeFileSync(`${path}.part`, JSON.stringify(this.#recording(complete)));
     // Whoever reads it finds it whole.
     renameSync(`${path}.part`, path);
+    this.#written = performance.now();
   }
 
   #recording(complete: boolean): Recording {
     const { context, ramBytes } = this.#data;
     const { sync } = this.#link;
     const { samples } = sync.context.timeline({ context });
+    const { statistics, droppedClean = 0 } = sync.context.statistics({ context });
+    const totals = sync.context.flows({ context });
     const devices: RecordedDevice[] = this.#devices.map(({ name, driver, id }) => {
       const { memoryBytes, usedBytes, usedBytesMax } = sync.device.info({ device: id });
       return { name, driver, memoryBytes, usedBytesMax: usedBytesMax ?? usedBytes };
@@ -162,10 +172,11 @@ export class ContextRecorder {
       complete,
       ramBytes,
       devices,
-      statistics: sync.context.statistics({ context }).statistics,
+      statistics: { ...statistics, droppedClean },
       timeline: samples.filter(({ when }) => when >= this.#opened),
+      flows: this.#ledger.flowsOf(totals.flows),
       regions,
-      regionsTotal: this.#ledger.total,
+      regionsTotal: totals.regions,
       places: this.#strips.places,
       snapshots: this.#snapshots.map(({ when, deviceBytes, strips }) => ({
         when,

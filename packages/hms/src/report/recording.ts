@@ -1,12 +1,19 @@
 import { HmsError } from "@hms/topology";
 import type { Answered, CoreRegistry } from "@hms/uabi";
+import type { ListedKind } from "../region-kind.ts";
 
 /** A region as the interface lists it. */
 export type ListedRegion = Answered<CoreRegistry, "context", "regions">["regions"][number];
+/** What the interface counts beside its structs. */
+interface WrittenOrNot {
+  /** Of the pages in `swappedOut`, those that were not written: the disk had them already. */
+  readonly droppedClean: number;
+}
+
 /** Counts of a context; what each means is in the interface's reference. */
-export type ContextStatistics = Answered<CoreRegistry, "context", "statistics">["statistics"];
+export type ContextStatistics = Answered<CoreRegistry, "context", "statistics">["statistics"] & WrittenOrNot;
 /** Counts of a region. */
-export type RegionTraffic = ListedRegion["traffic"];
+export type RegionTraffic = ListedRegion["traffic"] & WrittenOrNot;
 /** What a context had done by a point of time. */
 export type TimelineSample = Answered<CoreRegistry, "context", "timeline">["samples"][number];
 export type MoveCause = NonNullable<ListedRegion["flows"]>[number]["cause"];
@@ -30,7 +37,7 @@ export interface RecordedRegion {
   readonly address: number;
   /** Bytes. */
   readonly size: number;
-  readonly kind: ListedRegion["kind"];
+  readonly kind: ListedKind;
   /** It was freed before the end. */
   readonly gone: boolean;
   readonly traffic: RegionTraffic;
@@ -69,6 +76,8 @@ export interface RecordedEvent {
   readonly when: number;
   readonly kind: "override" | "loss" | "device";
   readonly text: string;
+  /** How often: `when` is of the first time. */
+  readonly count: number;
 }
 
 /** All that is kept of one open hms, from when it was opened to when it was closed. */
@@ -86,9 +95,11 @@ export interface Recording {
   readonly devices: readonly RecordedDevice[];
   readonly statistics: ContextStatistics;
   readonly timeline: readonly TimelineSample[];
+  /** Of all regions together, whether they are in `regions` or not. */
+  readonly flows: readonly Flow[];
   /** Those with the most traffic first. */
   readonly regions: readonly RecordedRegion[];
-  /** How many regions there were, listed or not. */
+  /** How many regions there have been, in `regions` or not. */
   readonly regionsTotal: number;
   /** Names of places that the letters of strips stand for. */
   readonly places: readonly string[];

@@ -27,6 +27,7 @@ const nothing = {
   duplicated: 0,
   swappedOut: 0,
   swappedIn: 0,
+  droppedClean: 0,
 };
 
 function withRegion(region: Partial<RecordedRegion>): Recording {
@@ -34,12 +35,12 @@ function withRegion(region: Partial<RecordedRegion>): Recording {
     name: "y",
     address: 4096,
     size: 4 << 20,
-    kind: "anonymous",
+    kind: "private",
     gone: false,
     traffic: nothing,
     flows: [],
   };
-  return { ...syntheticRecording(), regions: [{ ...base, ...region }] };
+  return { ...syntheticRecording(), events: [], regions: [{ ...base, ...region }] };
 }
 
 test("a region that goes to and fro is told so, with how often CPU faults brought it home", () => {
@@ -138,9 +139,9 @@ test("regions that are freed keep what they had, also when others come to their 
       ...(region === null ? {} : { region }),
     }) as unknown as ListedRegion;
   const first = entry(7, 1);
-  ledger.update([first], 1);
+  ledger.update([first]);
   const number = ledger.indexOf(first);
-  ledger.update([entry(8, 5), entry(null, 3), entry(null, 2)], 3);
+  ledger.update([entry(8, 5), entry(null, 3), entry(null, 2)]);
   const { regions, order } = ledger.list();
   assert.deepEqual(
     regions.map(({ gone, traffic }) => [gone, traffic.cpuFaults]),
@@ -151,6 +152,61 @@ test("regions that are freed keep what they had, also when others come to their 
     ],
   );
   assert.equal(order[number], 1);
+});
+
+test("moves of regions that are not listed are in the totals, and it is said how many those are", () => {
+  const recording = syntheticRecording();
+  const report = makeReport({ ...recording, regions: recording.regions.slice(0, 1), regionsTotal: 20_000 });
+  assert.deepEqual(report.ways, makeReport(recording).ways);
+  assert.equal(report.unexplainedPages, makeReport(recording).unexplainedPages);
+  assert.match(renderReportText(report, run), /and 19,999 more regions not listed; what moved of them is/);
+});
+
+test("what happens again is counted, and leaves room for what else happens", () => {
+  const ledger = new Ledger([]);
+  const event = (text: number): object => ({
+    ...{ when: 7 + text, durationNs: 0, space: 0, first: 0, count: 1 },
+    ...{ kind: "override", cause: "override", from: 0, to: 0, who: 0, text },
+  });
+  const events = [...Array.from({ length: 500 }, () => event(1)), event(2)];
+  ledger.tell({
+    events,
+    names: ["host", "no room", "no right"],
+    dropped: 0,
+    more: false,
+  } as unknown as Parameters<Ledger["tell"]>[0]);
+  assert.deepEqual(
+    ledger.events.map(({ text, count, when }) => [text, count, when]),
+    [
+      ["host: no room", 500, 8],
+      ["host: no right", 1, 9],
+    ],
+  );
+  const text = renderReportText(makeReport({ ...syntheticRecording(), events: ledger.events }), run);
+  assert.match(text, /! host: no room \(500 times\)\n {2}! host: no right\n/);
+});
+
+test("a bound on RAM that did not hold has its advice, by what kept pages in RAM", () => {
+  const over = (text: string): Recording => {
+    const { statistics, ...rest } = syntheticRecording();
+    return {
+      ...rest,
+      statistics: { ...statistics, residentBytesMax: 2 ** 30 },
+      events: [{ when: 1e9, kind: "override", text: `host: ${text}`, count: 82 }],
+    };
+  };
+  const [full] = advise(over("the memory budget is exceeded: the disk takes no more pages"));
+  assert.equal(full?.kind, "over-budget");
+  assert.match(full?.what ?? "", /up to 1 GiB of RAM, more than the 256 MiB/);
+  assert.match(full?.remedy ?? "", /`swapMax`.*or allow more RAM/);
+  const [pinned] = advise(over("the memory budget is exceeded: pages are pinned or held"));
+  assert.match(pinned?.what ?? "", /pinned or held/);
+  assert.ok(advise(over("something else")).every(({ kind }) => kind !== "over-budget"));
+});
+
+test("what left RAM is told apart from what was written, in words", () => {
+  const text = renderReportText(makeReport(syntheticRecording()), run);
+  assert.match(text, /disk +117 MiB +left RAM for it \(78\.1 MiB had to be written\), 78\.1 MiB came back/);
 });
 
 test("times and counts in words", () => {

@@ -95,8 +95,12 @@ export function makeReport(recorded: Recording): Report {
   const recording = cleaned(recorded);
   const { statistics, timeline, devices } = recording;
   const last = timeline.at(-1);
-  const ways = waysOf(recording.regions.flatMap(({ flows }) => flows));
-  const explained = ways.reduce((sum, { pages }) => sum + pages, 0);
+  const ways = waysOf(recording.flows);
+  // What comes from files and goes to them has no count beside these.
+  const explained = ways.reduce(
+    (sum, { from, to, pages }) => (from === "file" || to === "file" ? sum : sum + pages),
+    0,
+  );
   const { movedToDevice, movedToHost, movedBetweenDevices, duplicated, swappedOut, swappedIn } = statistics;
   const moved = movedToDevice + movedToHost + movedBetweenDevices + duplicated + swappedOut + swappedIn;
   return {

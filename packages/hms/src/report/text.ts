@@ -1,7 +1,7 @@
 import { printable } from "./clean.ts";
 import { count, counted, duration, pagesSize, size } from "./format.ts";
 import type { RecordedEvent, RecordedRegion, RegionTraffic } from "./recording.ts";
-import { causeText, movedPages, type Peak, type Report, type RunInfo } from "./report.ts";
+import { causeText, type Peak, type Report, type RunInfo } from "./report.ts";
 
 /** How a report is written for a terminal. */
 export interface TextOptions {
@@ -68,11 +68,10 @@ function headLines(report: Report, run: RunInfo, pen: Pen): string[] {
 
 function headRows(report: Report, run: RunInfo): string[][] {
   const { cpuWaitNs, deviceWaitNs, recording } = report;
-  const { cpuFaults, deviceFaults, evicted, swappedOut, swappedIn } = report.statistics;
+  const { cpuFaults, deviceFaults, evicted, swappedOut, swappedIn, droppedClean } = report.statistics;
   const device = report.devices.length > 0;
-  const whole = recording.complete
-    ? ""
-    : "; it ended without closing, so this is what had been recorded by then";
+  const whole = recording.complete ? "" : "; its last half second may be missing";
+  const written = droppedClean === 0 ? "" : ` (${pagesSize(swappedOut - droppedClean)} had to be written)`;
   return [
     ["time", duration(run.wallNs), `hms was open for ${duration(report.openNs)} of it${whole}`],
     [
@@ -100,7 +99,7 @@ function headRows(report: Report, run: RunInfo): string[][] {
       : []),
     ...(swappedOut + swappedIn === 0
       ? []
-      : [["disk", pagesSize(swappedOut), `left RAM for it, ${pagesSize(swappedIn)} came back`]]),
+      : [["disk", pagesSize(swappedOut), `left RAM for it${written}, ${pagesSize(swappedIn)} came back`]]),
   ];
 }
 
@@ -185,13 +184,21 @@ function regionLines({ regions, recording }: Report, pen: Pen): string[] {
     `${pen.bold("REGIONS")}  those that moved most first`,
     `  ${pen.dim(titles)}`,
     ...lines.map((line) => `  ${line}`),
-    ...(left > 0 ? [pen.dim(`  and ${counted(left, "more region", "more regions")}`)] : []),
+    ...(left > 0
+      ? [
+          pen.dim(
+            `  and ${counted(left, "more region")} not listed; what moved of them is in the moves above`,
+          ),
+        ]
+      : []),
   ];
 }
 
 function eventLines(events: readonly RecordedEvent[], pen: Pen): string[] {
   if (events.length === 0) return [];
-  const lines = events.slice(0, EVENTS_MAX).flatMap(({ text }) => wrap(text, pen.width - 4, "  ! ", "    "));
+  const lines = events
+    .slice(0, EVENTS_MAX)
+    .flatMap((event) => wrap(eventText(event), pen.width - 4, "  ! ", "    "));
   const left = events.length - EVENTS_MAX;
   return [
     pen.bold("OUT OF THE ORDINARY"),
@@ -200,17 +207,23 @@ function eventLines(events: readonly RecordedEvent[], pen: Pen): string[] {
   ];
 }
 
-function adviceLines({ advice, regions }: Report, pen: Pen): string[] {
+function adviceLines({ advice, ways }: Report, pen: Pen): string[] {
   const title = pen.bold("ADVICE");
   if (advice.length === 0) {
-    const moved = regions.some(({ traffic }) => movedPages(traffic) > 0);
-    return [`${title}  ${moved ? "none: no region moved more than its use needs" : "none: nothing moved"}`];
+    return [
+      `${title}  ${ways.length > 0 ? "none: no region moved more than its use needs" : "none: nothing moved"}`,
+    ];
   }
   const lines = advice.flatMap(({ what, remedy }, i) => {
     const [first = "", ...rest] = wrap(what, pen.width - 5, `  ${i + 1}. `, "     ");
     return [first, ...rest, ...wrap(`${sentence(remedy)}.`, pen.width - 7, "     → ", "       ")];
   });
   return [title, ...lines];
+}
+
+/** What happened, and how often. */
+export function eventText({ text, count: times }: RecordedEvent): string {
+  return times === 1 ? text : `${text} (${count(times)} times)`;
 }
 
 /** With a capital letter. */

@@ -1,6 +1,7 @@
 // What a command that starts programs of hms asks before it does: are the devices right, and would `hms` be found?
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { budgetOf } from "@hms/host-linux";
 
 export { type DeviceSpec, readDeviceSpecs } from "../device-spec.ts";
@@ -20,5 +21,10 @@ export function findsHms(script: string): boolean {
   }
 }
 
-/** A module that lets a program that would find no `hms` find this one: for `node --import`. */
-export const FIND_HMS: string = new URL("./find-hms.ts", import.meta.url).href;
+/**
+ * A module that lets a program that would find no `hms` find this one: for `node --require`, which counts for all threads
+ * (`--import` does not for those whose program is text).
+ */
+export const FIND_HMS: string = fileURLToPath(
+  new URL(`./find-hms.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url),
+);

@@ -2,6 +2,7 @@
 import {
   type Flow,
   letterOf,
+  type RecordedRegion,
   type Recording,
   type RegionTraffic,
   type Snapshot,
@@ -23,6 +24,7 @@ function traffic(some: Partial<RegionTraffic>): RegionTraffic {
     duplicated: 0,
     swappedOut: 0,
     swappedIn: 0,
+    droppedClean: 0,
     ...some,
   };
 }
@@ -34,6 +36,51 @@ function flow(from: string, to: string, cause: Flow["cause"], pages: number, mov
 /** Two arrays on a device of 64 MiB, and one that is sorted on disk. */
 export function syntheticRecording(): Recording {
   const progress = (i: number): number => i / (SAMPLES - 1);
+  const regions: RecordedRegion[] = [
+    {
+      name: "y",
+      address: 0x7f00_0000_0000,
+      size: 128 * MIB,
+      kind: "private",
+      gone: false,
+      traffic: traffic({
+        cpuFaults: 1024,
+        deviceFaults: 5000,
+        toDevice: 90_000,
+        toHost: 85_000,
+        evicted: 60_000,
+      }),
+      flows: [
+        flow("host", "accel0", "device-fault", 90_000, 5000),
+        flow("accel0", "host", "eviction", 60_000, 700),
+        flow("accel0", "host", "cpu-fault", 25_000, 1024),
+      ],
+    },
+    {
+      name: "x",
+      address: 0x7f10_0000_0000,
+      size: 32 * MIB,
+      kind: "private",
+      gone: true,
+      traffic: traffic({ cpuFaults: 9000, deviceFaults: 4000, toDevice: 30_000, toHost: 25_000 }),
+      flows: [
+        flow("host", "accel0", "device-fault", 30_000, 4000),
+        flow("accel0", "host", "cpu-fault", 25_000, 900),
+      ],
+    },
+    {
+      name: "log <b>&\u001b[31m",
+      address: 0x7f20_0000_0000,
+      size: 80 * MIB,
+      kind: "file",
+      gone: false,
+      traffic: traffic({ cpuFaults: 32_000, swappedOut: 30_000, swappedIn: 20_480, droppedClean: 10_000 }),
+      flows: [
+        flow("host", "swap", "reclaim", 30_000, 900),
+        flow("swap", "host", "cpu-fault", 20_480, 16_000),
+      ],
+    },
+  ];
   return {
     format: "hms-recording",
     version: 1,
@@ -60,6 +107,7 @@ export function syntheticRecording(): Recording {
       residentBytes: 100 * MIB,
       residentBytesMax: 256 * MIB,
       swapBytes: 40 * MIB,
+      droppedClean: 10_000,
     },
     timeline: Array.from({ length: SAMPLES }, (_, i) => ({
       when: 1e9 + i * INTERVAL,
@@ -73,56 +121,18 @@ export function syntheticRecording(): Recording {
       residentBytes: Math.min(256, 4 * i) * MIB,
       deviceBytes: Math.min(64, 2 * i) * MIB,
     })),
-    regions: [
-      {
-        name: "y",
-        address: 0x7f00_0000_0000,
-        size: 128 * MIB,
-        kind: "anonymous",
-        gone: false,
-        traffic: traffic({
-          cpuFaults: 1024,
-          deviceFaults: 5000,
-          toDevice: 90_000,
-          toHost: 85_000,
-          evicted: 60_000,
-        }),
-        flows: [
-          flow("host", "accel0", "device-fault", 90_000, 5000),
-          flow("accel0", "host", "eviction", 60_000, 700),
-          flow("accel0", "host", "cpu-fault", 25_000, 1024),
-        ],
-      },
-      {
-        name: "x",
-        address: 0x7f10_0000_0000,
-        size: 32 * MIB,
-        kind: "anonymous",
-        gone: true,
-        traffic: traffic({ cpuFaults: 9000, deviceFaults: 4000, toDevice: 30_000, toHost: 25_000 }),
-        flows: [
-          flow("host", "accel0", "device-fault", 30_000, 4000),
-          flow("accel0", "host", "cpu-fault", 25_000, 900),
-        ],
-      },
-      {
-        name: "log <b>&\u001b[31m",
-        address: 0x7f20_0000_0000,
-        size: 80 * MIB,
-        kind: "file",
-        gone: false,
-        traffic: traffic({ cpuFaults: 32_000, swappedOut: 30_000, swappedIn: 20_480 }),
-        flows: [
-          flow("host", "swap", "reclaim", 30_000, 900),
-          flow("swap", "host", "cpu-fault", 20_480, 16_000),
-        ],
-      },
-    ],
+    flows: regions.flatMap(({ flows }) => flows),
+    regions,
     regionsTotal: 3,
     places: ["host", "accel0", "swap"],
     snapshots: Array.from({ length: SAMPLES }, (_, i) => snapshot(i)),
     events: [
-      { when: 1.5e9, kind: "override", text: "host: the memory budget is exceeded: the disk is full" },
+      {
+        when: 1.5e9,
+        kind: "override",
+        text: "host: the memory budget is exceeded: the disk takes no more pages",
+        count: 3,
+      },
     ],
   };
 }
