@@ -175,6 +175,66 @@ describe("a queue", { skip }, () => {
     assert.equal(x.view[0], 3);
   });
 
+  test("reaches a region of which a part is protected: it reads all, and a write there fails its request alone", async () => {
+    using hms = await open(small);
+    const half = ({ x }: { x: Int32Array }, { first, end }: IndexRange): void => {
+      for (let i = first; i < end; i++) x[i + 1024] = (x[i] as number) + 1;
+    };
+    const into = ({ x, at }: { x: Int32Array; at: number }): void => {
+      x[at] = 7;
+    };
+    const anonymous = hms.space.alloc(Int32Array, 4096, { name: "anonymous" });
+    const shared = hms.space.alloc(Int32Array, 4096, { name: "shared", kind: "shared" });
+    for (const x of [anonymous, shared]) {
+      x.view.fill(1);
+      hms.space.protect(x.slice(0, 1024), "read");
+      const queue = hms.device("accel0").queue();
+      await queue.run(half, { x: x.update() }, { range: { first: 0, end: 1024 } });
+      assert.deepEqual([x.view[0], x.view[1024], x.view[2047], x.view[2048]], [1, 2, 2, 1]);
+      const fails = (at: number): Promise<unknown> => queue.run(into, { x: x.update(), at }, { whole: true });
+      for (let round = 0; round < 3; round++) {
+        const error = await errorOf(() => fails(3));
+        assert.deepEqual([error.code, error.errno], ["DEVICE_FAULT", "EFAULT"]);
+        assert.match(
+          error.message,
+          /it wrote to x \(region \d+\), bytes 0 to 4095, at 0x[0-9a-f]+, which may only be read\.$/,
+        );
+        await queue.run(into, { x: x.slice(2048, 4096).update(), at: round }, { whole: true });
+      }
+      assert.deepEqual([...x.view.subarray(0, 4), ...x.view.subarray(2048, 2052)], [1, 1, 1, 1, 7, 7, 7, 1]);
+      hms.space.protect(x, "update");
+      await fails(3);
+      assert.equal(x.view[3], 7);
+    }
+  });
+
+  test("whose thread has to be ended is told of, with what it was ended for; and so are who touched what", async () => {
+    using hms = await open(small);
+    using events = hms.events({ topics: ["faults", "devices"] });
+    const x = hms.space.alloc(Float64Array, 10);
+    const queue = hms.device("accel0").queue();
+    await queue.run(addOne, { x: x.update() });
+    const [touch] = events.take();
+    assert.deepEqual([touch?.kind, touch?.who, touch?.to], ["device-fault", "accel0", "accel0 memory"]);
+    const endless = ({ x }: { x: Float64Array }): void => {
+      for (;;) x[1] = 9;
+    };
+    const running = queue.run(endless, { x: x.update() }, { whole: true });
+    running.catch(() => undefined);
+    await until(() => x.view[1] === 9);
+    queue.reset();
+    assert.equal((await errorOf(() => running)).code, "QUEUE_RESET");
+    const device = events.take().filter(({ kind }) => kind === "device");
+    assert.deepEqual(
+      device.map(({ who }) => who),
+      ["accel0"],
+    );
+    assert.match(
+      device[0]?.text ?? "",
+      /^thread: it was ended, because queue 0 had to end, and its request did not/,
+    );
+  });
+
   test("works on while its regions go", async () => {
     using hms = await open(small);
     const queue = hms.device("accel0").queue();

@@ -272,7 +272,7 @@ function beginDuplicate(m: Migration, space: Space, chunk: Chunk, index: number,
   const reason = barrier(memories.host, frame);
   if (reason !== LOSS.none) return reason;
   const there = space.duplicates.get(page) ?? [];
-  if (there.some((duplicate) => memories.deviceOf(duplicate) === m.to)) return LOSS.notSelected;
+  if (there.some((duplicate) => memories.deviceOf(duplicate) === m.to)) return LOSS.already;
   if (there.length === DUPLICATES_PER_PAGE) return LOSS.limit;
   space.duplicates.set(page, there);
   memories.host.set(frame, LOCKED);

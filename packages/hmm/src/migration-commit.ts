@@ -62,7 +62,7 @@ function count(m: Migration, source: FrameNumber, destination: FrameNumber): voi
 function verdict(m: Migration, i: number): LossReason {
   const status = m.status[i] ?? 0;
   if (m.destination(i) === NO_FRAME || (status & IS_COPIED) === 0) {
-    return m.reason(i) === LOSS.noMemory ? LOSS.noMemory : LOSS.driverLeft;
+    return m.reason(i) === LOSS.none ? LOSS.driverLeft : m.reason(i);
   }
   if (m.to?.gone === true) return LOSS.aborted;
   const { space } = m;

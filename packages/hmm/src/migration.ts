@@ -330,6 +330,12 @@ export class Migration {
     this.status[i] = (this.status[i] ?? 0) | IS_COPIED;
   }
 
+  /** The driver leaves pages from `i` on without a destination, and says why; what it says nothing of is `LOSS.driverLeft`. */
+  leave(i: number, count: PageCount, why: LossReason): void {
+    for (let k = i; k < i + count; k++)
+      if (this.moving(k) && this.destinations[k] === NO_FRAME) this.reasons[k] = why;
+  }
+
   /**
    * Takes host memory for each page that moves and has no destination: 2 MiB at once where the source is one page of
    * 2 MiB (unless `huge` is false). Returns for how many there was none.

@@ -54,6 +54,7 @@ export type { Pinned } from "./pin.ts";
 export {
   FILE_PLACE,
   HOST_PLACE,
+  HOST_PLACES,
   NOWHERE,
   type PlaceId,
   SWAP_PLACE,

@@ -14,6 +14,8 @@ export const FILE_PLACE: PlaceId = 2;
 export const SWAP_PLACE: PlaceId = 3;
 /** Lost with a device. */
 export const LOST_PLACE: PlaceId = 4;
+/** Names of the places that are no device's memory, by their numbers. */
+export const HOST_PLACES = ["nowhere", "host", "file", "swap", "lost"] as const;
 /** The first device memory. */
 export const FIRST_DEVICE_PLACE: PlaceId = 5;
 
@@ -22,7 +24,7 @@ export const FIRST_DEVICE_PLACE: PlaceId = 5;
  * then show the new name.
  */
 export class Places {
-  readonly #names: string[] = ["nowhere", "host", "file", "swap", "lost"];
+  readonly #names: string[] = [...HOST_PLACES];
   readonly #free: PlaceId[] = [];
 
   /** Throws ENOSPC when there are 250 places. */

@@ -29,11 +29,11 @@ export interface Loss {
   readonly count: PageCount;
 }
 
-/** A driver's callback threw, or answered what it may not. */
+/** A driver's callback threw, or answered what it may not; or the driver says that its device failed. */
 export interface DriverFault {
   readonly when: Nanoseconds;
   readonly device: string;
-  /** The callback: `invalidate`, `free`, `migrateToHost`, … */
+  /** The callback: `invalidate`, `free`, `migrateToHost`, …; or what of the device failed: `thread`, … */
   readonly callback: string;
   /** What was wrong, in one sentence. */
   readonly message: string;

@@ -51,6 +51,19 @@ export class RegionStore {
     return true;
   }
 
+  /**
+   * The regions that the range is in, if it is all of one piece: one region, or neighbours that differ in rights and
+   * advice only, as protecting a part leaves them. Empty if it is not.
+   */
+  piece(first: PageIndex, end: PageIndex): Region[] {
+    const found = this.within(first, end);
+    const whole =
+      (found[0]?.first ?? end) <= first &&
+      (found.at(-1)?.end ?? first) >= end &&
+      found.every((region, i) => i === 0 || found[i - 1]?.goesOnIn(region));
+    return whole ? found : [];
+  }
+
   /** Adds a region where there is none, and merges it with its neighbours. */
   add(first: PageIndex, end: PageIndex, options: RegionOptions): Region {
     return this.#insert(new Region(first, end, options));

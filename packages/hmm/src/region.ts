@@ -109,12 +109,19 @@ export class Region implements Interval {
   /** Whether `next`, which begins where this ends, could be the same region. */
   joins(next: Region): boolean {
     return (
-      this.end === next.first &&
-      this.kind === next.kind &&
       this.access === next.access &&
-      this.shared === next.shared &&
       this.quiet === next.quiet &&
       this.huge === next.huge &&
+      this.goesOnIn(next)
+    );
+  }
+
+  /** Whether `next` begins where this ends and shows what comes next of the same: all but rights and advice are alike. */
+  goesOnIn(next: Region): boolean {
+    return (
+      this.end === next.first &&
+      this.kind === next.kind &&
+      this.shared === next.shared &&
       this.hugeOrder === next.hugeOrder &&
       this.backing === next.backing &&
       (this.backing === null || this.offset + (this.end - this.first) === next.offset)

@@ -3,7 +3,7 @@
 export { DeviceBacking } from "./backing.ts";
 export { budgetOf } from "./budget.ts";
 export { sendToFile } from "./drop.ts";
-export { type HostStatistics, LinuxHost, type LinuxHostOptions, type Trace } from "./host.ts";
+export { type Disk, type HostStatistics, LinuxHost, type LinuxHostOptions, type Trace } from "./host.ts";
 export { KernelLoop, type KernelLoopOptions, type LoopService } from "./loop.ts";
 export type { NodeChoice, NodePlacer } from "./nodes.ts";
 export { Owners } from "./owners.ts";

@@ -137,7 +137,7 @@ export class LinuxRegion {
     const took = host.now() - begun;
     statistics.cpuFaults++;
     statistics.cpuFaultTime += took;
-    host.trace?.fault("cpu", this.space, page, outcome === OK ? count : 0, write, took);
+    host.trace?.fault("cpu", this.space, page, outcome === OK ? count : 0, write, took, "");
     if (outcome !== OK || this.around !== this.missing) return;
     const region = this.space.regions.at(page);
     if (region !== null) host.ahead.follow(region, this.space, page, this.around.first, count);

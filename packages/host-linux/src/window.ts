@@ -36,12 +36,14 @@ export interface WindowOptions {
   readonly space: Space;
   /** First page, in the space. */
   readonly first: PageIndex;
-  /** Pages, all of one region. */
+  /** Pages, all of one region; parts of it may have rights of their own, which `onFault` minds. */
   readonly pages: PageCount;
   /** Address of the first byte inside of memory that exists already (a WebAssembly memory); a multiple of 4096. */
   readonly at?: number;
   /** Shown in `/proc/self/maps`. */
   readonly name?: string;
+  /** Name of the device that touches it, as the trace is told. */
+  readonly device?: string;
   /**
    * The device touched a page of the space that its window does not have. Called in the kernel thread. Put it in and
    * answer OK. An errno: the touch is answered with a page of zeros that is thrown away, and counted as a failure.
@@ -63,6 +65,7 @@ export class DeviceWindow implements Disposable {
   /** Number of the window's own first page. */
   readonly base: PageIndex;
   readonly uffd: Userfaultfd;
+  readonly #device: string;
   readonly #mapping: Mapping | null;
   readonly #onFault: (page: PageIndex, write: boolean) => Errno;
   /** The frame that each page of the window shows; NONE where it has none. */
@@ -75,14 +78,16 @@ export class DeviceWindow implements Disposable {
   readonly #mayWrite = new Set<PageIndex>();
   /** Pages of zeros that answer failed touches. */
   readonly #thrownAway = new Set<PageIndex>();
+  /** Zeros are mapped over a window of a file, whose pages nothing else can take the place of. */
+  #covered = false;
   #failures = 0;
   #open = true;
 
   /** `LinuxHost.openWindow` makes them. */
   constructor(host: LinuxHost, options: WindowOptions) {
     const { space, first, pages } = options;
-    const region = space.regions.at(first);
-    if (region === null || first + pages > region.end) {
+    const [region] = space.regions.piece(first, first + pages);
+    if (region === undefined) {
       throw new HmsError(
         "BAD_WINDOW",
         "EINVAL",
@@ -94,6 +99,7 @@ export class DeviceWindow implements Disposable {
     this.first = first;
     this.pages = pages;
     this.uffd = host.hidden;
+    this.#device = options.device ?? "";
     this.#onFault = options.onFault;
     this.#frames = new Uint32Array(pages).fill(NONE);
     const { backing } = region;
@@ -118,15 +124,16 @@ export class DeviceWindow implements Disposable {
     }
     const address = this.#mapping?.address ?? options.at ?? 0;
     this.base = address / PAGE_BYTES;
-    const minor = this.backing !== null ? UFFDIO_REGISTER_MODE_MINOR : 0;
-    this.uffd.register(
-      address,
-      pages * PAGE_BYTES,
-      UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP | minor,
-    );
+    this.#register();
     host.owners.add(this.base, pages, this);
     host.windows.add(this);
     host.countMappings(1);
+  }
+
+  #register(): void {
+    const minor = this.backing !== null ? UFFDIO_REGISTER_MODE_MINOR : 0;
+    const modes = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP | minor;
+    this.uffd.register(this.address, this.pages * PAGE_BYTES, modes);
   }
 
   /** Address of the first byte. */
@@ -147,26 +154,51 @@ export class DeviceWindow implements Disposable {
     const took = this.host.now() - begun;
     this.host.statistics.deviceFaults++;
     this.host.statistics.deviceFaultTime += took;
-    this.host.trace?.fault("device", this.space, page, errno === OK ? 1 : 0, write, took);
+    this.host.trace?.fault("device", this.space, page, errno === OK ? 1 : 0, write, took, this.#device);
   }
 
   /** Resume with an error: what it reads are zeros, what it writes is thrown away. */
   #fail(own: PageIndex): void {
     this.#failures++;
+    if (this.backing !== null) {
+      this.#cover();
+      return;
+    }
     const { nursery } = this.host.pages;
     this.zap(this.first + (own - this.base), 1);
     if (this.uffd.copy(own * PAGE_BYTES, nursery.zeros, PAGE_BYTES, UFFDIO_COPY_MODE_DONTWAKE) > 0)
       this.#thrownAway.add(own);
   }
 
-  /** How many touches were answered with an error since last asked. */
+  /** Until the failures are taken the device has zeros in place of the file: one mapping, however many touches fail. */
+  #cover(): void {
+    if (this.#covered) return;
+    this.#covered = true;
+    Mapping.reserve(this.pages * PAGE_BYTES, { at: this.address, noReserve: true });
+  }
+
+  #uncover(file: CachedFile): void {
+    this.#covered = false;
+    Mapping.shared(file.fd, this.pages * PAGE_BYTES, {
+      at: this.address,
+      offset: this.#fileFirst * PAGE_BYTES,
+    });
+    this.#register();
+    this.#frames.fill(NONE);
+    this.#mayWrite.clear();
+  }
+
+  /**
+   * How many touches were answered with an error since last asked. What they were answered with is gone then, and so
+   * may be what else the window showed: its owner forgets that.
+   */
   takeFailures(): number {
     const failures = this.#failures;
     this.#failures = 0;
-    if (failures > 0) {
-      for (const own of this.#thrownAway) madvise(own * PAGE_BYTES, PAGE_BYTES, MADV_DONTNEED);
-      this.#thrownAway.clear();
-    }
+    if (failures === 0) return 0;
+    for (const own of this.#thrownAway) madvise(own * PAGE_BYTES, PAGE_BYTES, MADV_DONTNEED);
+    this.#thrownAway.clear();
+    if (this.#covered && this.backing !== null) this.#uncover(this.backing);
     return failures;
   }
 

@@ -87,3 +87,21 @@ test("what is no share is refused, and what was not taken cannot be given back",
     (error) => HmsError.is(error) && error.code === "SHARES_FULL",
   );
 });
+
+test("what spaces have otherwise is counted too: it leaves no room, and is taken from those with more than their least", () => {
+  const shares = new Shares<string>(CAPACITY);
+  shares.count("early", 80);
+  shares.set("sure", { least: 40 });
+  shares.set("small", { most: 10 });
+  assert.deepEqual([shares.most("early"), shares.most("sure"), shares.most("small")], [60, 100, 10]);
+  assert.deepEqual([shares.room("early"), shares.room("sure"), shares.room("small")], [0, 20, 0]);
+  shares.count("sure", 20);
+  assert.deepEqual([shares.room("sure"), shares.yields("sure"), shares.yields("early")], [0, false, true]);
+  shares.count("early", 60);
+  shares.count("small", 25);
+  assert.deepEqual([shares.room("sure"), shares.room("small"), shares.free], [0, 0, -5]);
+  shares.count("small", 0);
+  assert.deepEqual([shares.room("sure"), shares.room("early"), shares.room("small")], [20, 0, 0]);
+  shares.drop("sure");
+  assert.deepEqual([shares.most("early"), shares.room("early"), shares.yields("nobody")], [100, 40, false]);
+});

@@ -39,8 +39,9 @@ export class Shares<S> {
   readonly #sharers = new Map<S, Sharer>();
   /** Pages that all have together. */
   #used = 0;
-  /** Pages that someone is sure of and does not have yet. */
+  /** Pages that someone is sure of and does not have yet; those that someone is sure of. */
   #kept = 0;
+  #sure = 0;
 
   /** @param capacity pages of the target */
   constructor(capacity: PageCount) {
@@ -70,8 +71,7 @@ export class Shares<S> {
       );
     }
     const known = this.#sharers.get(space);
-    let sure = least;
-    for (const [other, one] of this.#sharers) if (other !== space) sure += one.least;
+    const sure = this.#sure - (known?.least ?? 0) + least;
     if (sure > this.capacity) {
       throw new HmsError(
         "SHARES_FULL",
@@ -81,6 +81,7 @@ export class Shares<S> {
     }
     const sharer = known ?? this.#join(space);
     this.#kept -= unfilled(sharer);
+    this.#sure = sure;
     sharer.least = least;
     sharer.most = most;
     this.#kept += unfilled(sharer);
@@ -97,6 +98,29 @@ export class Shares<S> {
     const sure = own === undefined ? 0 : unfilled(own);
     const free = this.capacity - this.#used - (this.#kept - sure);
     return Math.max(0, own === undefined ? free : Math.min(free, own.most - own.used));
+  }
+
+  /** Pages that a space can have in all, when others make room: its most, and nothing that others are sure of. */
+  most(space: S): PageCount {
+    const own = this.#sharers.get(space);
+    return Math.min(own?.most ?? this.capacity, this.capacity - (this.#sure - (own?.least ?? 0)));
+  }
+
+  /** Whether pages of a space may be taken for others: it has more than it is sure of. */
+  yields(space: S): boolean {
+    const own = this.#sharers.get(space);
+    return own !== undefined && own.used > own.least;
+  }
+
+  /** A space has so many pages, however it came by them: also more than its most, or than others leave it. */
+  count(space: S, pages: PageCount): void {
+    const known = this.#sharers.get(space);
+    if ((known?.used ?? 0) === pages) return;
+    const own = known ?? this.#join(space);
+    this.#kept -= unfilled(own);
+    this.#used += pages - own.used;
+    own.used = pages;
+    this.#kept += unfilled(own);
   }
 
   /** Takes pages for a space, as many of them as it can have. Returns how many. */
@@ -128,6 +152,7 @@ export class Shares<S> {
     const own = this.#sharers.get(space);
     if (own === undefined) return;
     this.#kept -= unfilled(own);
+    this.#sure -= own.least;
     this.#used -= own.used;
     this.#sharers.delete(space);
   }

@@ -65,24 +65,28 @@ export class Attachments {
     this.post(queue, attachment);
   }
 
-  /** What may be done with a region. Throws EFAULT when it is not one region, EACCES when more is asked than allowed. */
+  /**
+   * What may be done with a region, or with some part of it: parts can be protected, and each fault looks at the rights
+   * of its page. Throws EFAULT when it is not one region, EACCES when more is asked than any part allows.
+   */
   #allowed(queue: AccelQueue, { region: id, first, pages, access }: AttachOptions): number {
-    const region = queue.view.space.regions.at(first);
-    if (region === null || pages < 1 || first + pages > region.end || !region.mirrorable) {
+    const parts = pages < 1 ? [] : queue.view.space.regions.piece(first, first + pages);
+    if (!parts.some(({ mirrorable }) => mirrorable)) {
       throw new HmsError(
         "BAD_REGION",
         "EFAULT",
         `Attaching region ${id} failed: pages ${first} to ${first + pages - 1} must be in one readable region of ${queue.view.space.name}.`,
       );
     }
-    if (access === "update" && !region.writable) {
+    const writable = parts.some((part) => part.writable);
+    if (access === "update" && !writable) {
       throw new HmsError(
         "READ_ONLY",
         "EACCES",
         `Attaching region ${id} for writing failed: it is read-only.`,
       );
     }
-    return region.writable && access !== "read" ? ACCESS_READ | ACCESS_WRITE : ACCESS_READ;
+    return writable && access !== "read" ? ACCESS_READ | ACCESS_WRITE : ACCESS_READ;
   }
 
   /** Queues of one space share a region's window; a WebAssembly memory has one of its own. */

@@ -5,7 +5,7 @@ import type { Advice, ViewWindow } from "./view.ts";
 export interface AttachOptions {
   /** The region's id: how requests name it. */
   readonly region: number;
-  /** Where it is in the queue's space; all of it in one region of the core. */
+  /** Where it is in the queue's space; all of it one region, of which parts may have rights of their own. */
   readonly first: PageIndex;
   readonly pages: PageCount;
   /** What requests may do; default: what the region allows. */

@@ -40,7 +40,7 @@ export const WHY = {
   badRequest: 1,
   /** The device has no such kernel: ENOENT. */
   noKernel: 2,
-  /** The kernel threw or trapped: EIO; the detail is its message. */
+  /** The kernel threw or trapped: EIO; it returned a promise or a generator: EINVAL; the detail is its message. */
   kernelFailed: 3,
   /** It touched memory that it could not have: EFAULT. */
   memoryFault: 4,

@@ -1,10 +1,14 @@
 import { D_BYTES, D_ID, DETAIL_BYTES, DETAIL_HEADER_BYTES, DETAILS } from "./layout.ts";
 
+const encoder = new TextEncoder();
+
 /** Writes what happened to the last failures of a queue where its client reads it. */
 export class Details {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #start: number;
+  /** Shared memory cannot be encoded into. */
+  readonly #encoded = new Uint8Array(DETAIL_BYTES - DETAIL_HEADER_BYTES);
   #at = -1;
 
   constructor(memory: SharedArrayBuffer, start: number) {
@@ -17,11 +21,12 @@ export class Details {
   write(id: number, text: string): void {
     const slot = this.#next();
     const byte = this.#start + slot * DETAIL_BYTES;
-    const encoded = new TextEncoder().encode(text).subarray(0, DETAIL_BYTES - DETAIL_HEADER_BYTES);
+    // Of a long one, as many whole characters as there is room for.
+    const { written } = encoder.encodeInto(text, this.#encoded);
     this.#words[(byte >> 2) + D_BYTES] = 0;
     this.#words[(byte >> 2) + D_ID] = (id + 1) | 0;
-    this.#bytes.set(encoded, byte + DETAIL_HEADER_BYTES);
-    Atomics.store(this.#words, (byte >> 2) + D_BYTES, encoded.length);
+    this.#bytes.set(this.#encoded.subarray(0, written), byte + DETAIL_HEADER_BYTES);
+    Atomics.store(this.#words, (byte >> 2) + D_BYTES, written);
     this.#at = (slot + 1) % DETAILS;
   }
 

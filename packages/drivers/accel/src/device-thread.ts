@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
-import { E_POSTED, E_READ, E_RUNNING, E_THREAD, NEVER, UNKNOWN_THREAD } from "./layout.ts";
+import { E_POSTED, E_READ, E_REFUSED, E_RUNNING, E_THREAD, NEVER, UNKNOWN_THREAD } from "./layout.ts";
 import type { FromDevice, ThreadData, ToDevice } from "./messages.ts";
 
 /** How large a kernel's garbage may become before its thread ends. MiB. */
@@ -35,7 +35,8 @@ export class DeviceThread {
   constructor(options: ThreadOptions) {
     this.#words = new Int32Array(options.engine);
     this.#bell = new Int32Array(options.doorbell);
-    for (const word of [E_POSTED, E_READ, E_THREAD, E_RUNNING]) Atomics.store(this.#words, word, 0);
+    for (const word of [E_POSTED, E_READ, E_THREAD, E_RUNNING, E_REFUSED])
+      Atomics.store(this.#words, word, 0);
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     const workerData: ThreadData = {

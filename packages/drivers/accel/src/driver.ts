@@ -17,13 +17,18 @@ import {
   E_CLEAR_ASKED,
   E_CLEARED,
   E_FAILED_FAULTS,
+  E_REFUSED,
+  E_REFUSED_ADDRESS,
+  E_REFUSED_PAGE,
+  E_REFUSED_REGION,
+  E_REFUSED_WRITE,
   E_RUNNING,
   E_SIGNALS,
   ENGINE_BYTES,
   partsOf,
 } from "./layout.ts";
 import { Loader } from "./loader.ts";
-import { AccelMemory } from "./memory.ts";
+import { AccelMemory, type FailedFault } from "./memory.ts";
 import type { FromDevice, ToDevice } from "./messages.ts";
 import { Parameters } from "./parameters.ts";
 import type { DevicePlacer } from "./placer.ts";
@@ -124,7 +129,7 @@ export class AccelDriver implements Disposable {
       options.memoryBytes,
       {
         faulted: () => this.#running()?.countFault(),
-        failedFault: () => Atomics.add(this.#words, E_FAILED_FAULTS, 1),
+        failedFault: (failed) => this.#refused(failed),
       },
       options.victims,
     );
@@ -362,6 +367,20 @@ export class AccelDriver implements Disposable {
     return this.#queues[Atomics.load(this.#words, E_RUNNING) - 1] ?? null;
   }
 
+  /** A device fault is answered with an error: the device sees that, and says in the request's detail which and why. */
+  #refused({ region, offset, page, write, why }: FailedFault): void {
+    const words = this.#words;
+    if (words[E_REFUSED] === 0) {
+      const floats = new Float64Array(this.#engine);
+      words[E_REFUSED_REGION] = region;
+      floats[E_REFUSED_PAGE >> 1] = offset;
+      floats[E_REFUSED_ADDRESS >> 1] = page * PAGE_BYTES;
+      words[E_REFUSED_WRITE] = write ? 1 : 0;
+      words[E_REFUSED] = why;
+    }
+    Atomics.add(words, E_FAILED_FAULTS, 1);
+  }
+
   /** What the running request said that it will do with a region of a space. */
   #declared(space: Space, region: number): number {
     if (this.#running()?.view.space !== space) return 0;
@@ -404,7 +423,7 @@ export class AccelDriver implements Disposable {
       if (gone) work += this.#recover();
       for (const queue of this.#queues) if (queue !== null) work += this.#attend(queue);
       work += this.#sweep();
-      if (this.#loader.poll(this.#words)) this.#keeper.end();
+      if (this.#loader.poll(this.#words)) this.#keeper.end("a program took too long to load");
       return work;
     } finally {
       this.#polling = false;
@@ -431,7 +450,8 @@ export class AccelDriver implements Disposable {
     const asked = Atomics.load(this.#words, E_CLEAR_ASKED);
     if (asked === Atomics.load(this.#words, E_CLEARED)) return 0;
     for (const view of this.memory.views.values())
-      for (const { window } of view.windows) window.takeFailures();
+      for (const { window, first, end } of view.windows)
+        if (window.takeFailures() > 0) view.forget(first, end);
     Atomics.store(this.#words, E_CLEARED, asked);
     Atomics.notify(this.#words, E_CLEARED);
     return 1;
@@ -462,7 +482,8 @@ export class AccelDriver implements Disposable {
   /** A request that does not end within its time is ended with the thread. */
   #hurry(queue: AccelQueue, since: Nanoseconds): void {
     const grace = queue.state === "zombie" ? RESET_GRACE : PUT_GRACE;
-    if (this.now() - since > grace && this.#running() === queue) this.#keeper.end();
+    if (this.now() - since <= grace || this.#running() !== queue) return;
+    this.#keeper.end(`queue ${queue.number} had to end, and its request did not within ${grace / 1e6} ms`);
   }
 
   /** The same for one that its client has cancelled; its queue goes on. */
@@ -473,7 +494,9 @@ export class AccelDriver implements Disposable {
     if (since === null || now - since <= CANCEL_GRACE || queue.endUnwanted()) return;
     if (this.#running() !== queue) return;
     queue.condemnUnwanted();
-    this.#keeper.end();
+    this.#keeper.end(
+      `a cancelled request of queue ${queue.number} did not end within ${CANCEL_GRACE / 1e6} ms`,
+    );
   }
 
   #remove(queue: AccelQueue): void {
@@ -490,7 +513,17 @@ export class AccelDriver implements Disposable {
 
   #failed(errors: number): void {
     if (!this.#isolation.add(errors, this.now())) return;
+    this.#tell(
+      "isolation",
+      `it failed ${this.#isolation.strategy} times within an hour, and is out of service until isolate_strategy is set`,
+    );
     for (const queue of this.#queues) queue?.kill(DEATH.isolated);
+  }
+
+  /** Records a failure of a part of the device, for those who want to know what is out of the ordinary. */
+  #tell(part: "thread" | "isolation", what: string): void {
+    const { records, host } = this.core;
+    records.driverFaults.add({ when: host.now(), device: this.name, callback: part, message: what });
   }
 
   #sweep(): number {
@@ -516,7 +549,11 @@ export class AccelDriver implements Disposable {
     this.#keeper.bury(this.now());
     for (const view of this.memory.views.values())
       for (const { first, end } of view.windows) view.forget(first, end);
-    for (const queue of this.#openQueues()) queue.orphan(queue.number === culprit, asked ? ENDED : DIED);
+    for (const queue of this.#openQueues()) {
+      // A queue that was dead already had the thread ended for itself: what it ran was reset.
+      const died = queue.number === culprit && !(asked && queue.state === "zombie");
+      queue.orphan(died, asked ? ENDED : DIED);
+    }
     this.#attachments.droppedAll();
     this.#clear();
     if (this.#closing) {
@@ -526,6 +563,10 @@ export class AccelDriver implements Disposable {
       this.#down = true;
       return 1;
     }
+    const { endedFor } = this.#keeper;
+    if (!asked)
+      this.#tell("thread", `it ended by itself, as it does when a kernel's own objects take ${HEAP_MAX} MiB`);
+    else if (endedFor !== null) this.#tell("thread", `it was ended, because ${endedFor}`);
     if (!asked) this.#failed(1);
     // A program that was being loaded when the thread ended by itself, or hung, is not loaded again.
     const loading = this.#loader.suspect(this.#words);
@@ -536,6 +577,7 @@ export class AccelDriver implements Disposable {
   #restart(suspect: number): void {
     this.#keeper.restart(this.now());
     if (this.#keeper.broken) {
+      this.#tell("thread", "it ends as soon as it has begun, and is not started any more");
       for (const queue of this.#openQueues()) queue.kill(DEATH.broken);
       return;
     }
@@ -550,7 +592,7 @@ export class AccelDriver implements Disposable {
   /** Ends the device's thread, whatever it does, and starts another. A queue whose request is running dies. */
   resetDevice(): void {
     this.#expectOpen("Resetting");
-    this.#keeper.end();
+    this.#keeper.end(null);
   }
 
   /**
@@ -561,7 +603,7 @@ export class AccelDriver implements Disposable {
     if (this.#closing) return;
     for (const context of [...this.#contexts]) context.close();
     this.#closing = true;
-    this.#keeper.end();
+    this.#keeper.end(null);
     this.settle();
   }
 

@@ -3,7 +3,7 @@ import { ECANCELED, EFAULT, EINVAL, EIO, ENOENT, WHY, type Why } from "./code.ts
 import { Details } from "./details.ts";
 import type { Engine, KernelEntry } from "./engine.ts";
 import { type RegionView, Submission } from "./engine-decode.ts";
-import { describe, Failure } from "./engine-failure.ts";
+import { describe, Failure, refusedFault } from "./engine-failure.ts";
 import { type KernelDevice, WasmProgram } from "./engine-programs.ts";
 import {
   BEGUN,
@@ -375,14 +375,19 @@ export class EngineQueue implements KernelDevice {
     const kernel = program.kernels.get(entry.name);
     if (kernel === undefined) throw new Failure(ENOENT, WHY.noKernel, `the program exports no ${entry.name}`);
     const result = kernel(this.#args as Record<string, number>, { first, end }, this);
-    if (typeof result === "object" && result !== null && "then" in result) {
-      this.#engine.breathe();
-      throw new Failure(
-        EINVAL,
-        WHY.kernelFailed,
-        `kernel ${entry.name} returned a promise; kernels run from beginning to end`,
-      );
-    }
+    if (typeof result === "object" && result !== null) this.#expectOver(result);
+  }
+
+  /** What a kernel returns is nobody's, unless it says that the kernel still has something to do. */
+  #expectOver(result: object): void {
+    const promise = "then" in result;
+    if (promise) this.#engine.breathe();
+    else if (!("next" in result && "throw" in result)) return;
+    throw new Failure(
+      EINVAL,
+      WHY.kernelFailed,
+      `its kernel returned ${promise ? "a promise" : "a generator"}; kernels run from beginning to end`,
+    );
   }
 
   #faulted(): boolean {
@@ -391,9 +396,18 @@ export class EngineQueue implements KernelDevice {
 
   /** It got what it should not have: it is over, whatever it still has to do. */
   #fault(): boolean {
+    const what = refusedFault(this.#engine.words, (region) => this.#namesOf(region));
     this.#engine.clearFaults();
-    this.#end(EFAULT, WHY.memoryFault, "it touched memory that the device cannot have");
+    this.#end(EFAULT, WHY.memoryFault, what);
     return true;
+  }
+
+  /** The arguments of the running request that are of a region. */
+  #namesOf(region: number): string[] {
+    const submission = this.#submission;
+    return (this.#entry?.parameters ?? []).filter(
+      (_, i) => submission.isArray(i) && submission.region(i) === region,
+    );
   }
 
   #failed(error: unknown): void {

@@ -22,6 +22,7 @@ export class ThreadKeeper {
   #heardAt: Nanoseconds;
   #lookedAt: Nanoseconds = 0;
   #failedStarts = 0;
+  #endedFor: string | null = null;
   /** Times that it was started after the first. */
   restarts = 0;
   /** It was ended because it did not look at its messages any more. */
@@ -50,9 +51,15 @@ export class ThreadKeeper {
     return this.#thread.receive();
   }
 
-  /** Ends it, whatever it is doing. It may go on for a moment. */
-  end(): void {
+  /** Ends it, whatever it is doing; `why` says in words what was wrong, if anything was. It may go on for a moment. */
+  end(why: string | null): void {
+    if (!this.#thread.ending) this.#endedFor = why;
     this.#thread.end();
+  }
+
+  /** What was wrong when it was ended; null: somebody wanted it so. */
+  get endedFor(): string | null {
+    return this.#endedFor;
   }
 
   get ending(): boolean {
@@ -76,9 +83,9 @@ export class ThreadKeeper {
       if (busy || thread.unread === 0) this.#heardAt = now;
       if (now - this.#heardAt > SILENT_MAX) {
         this.silent = true;
-        thread.end();
+        this.end(`it did not look at its messages for ${SILENT_MAX / 1e9} s`);
       }
-    } else if (now - this.#startedAt > START_MAX) thread.end();
+    } else if (now - this.#startedAt > START_MAX) this.end(`it did not start within ${START_MAX / 1e9} s`);
     return false;
   }
 

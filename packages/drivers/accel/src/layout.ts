@@ -269,7 +269,30 @@ export const E_CLEARED = 10;
 /** Device: how many arrays the running request has; for each: region, access. */
 export const E_ARRAYS = 7;
 export const E_ARGUMENTS = 16;
-export const ENGINE_BYTES: number = (E_ARGUMENTS + 2 * ARGUMENTS_LIMIT) * 4;
+/** Kernel: of the first fault that failed since the device looked, why (`REFUSED`, or 0), and the region. */
+export const E_REFUSED: number = E_ARGUMENTS + 2 * ARGUMENTS_LIMIT;
+export const E_REFUSED_REGION: number = E_REFUSED + 1;
+/** Kernel, float64: the page in the region, and its address for the program. */
+export const E_REFUSED_PAGE: number = E_REFUSED + 2;
+export const E_REFUSED_ADDRESS: number = E_REFUSED + 4;
+/** Kernel: 1 for a write. */
+export const E_REFUSED_WRITE: number = E_REFUSED + 6;
+export const ENGINE_BYTES: number = (E_REFUSED + 8) * 4;
+
+/** Why the kernel answers a device fault with an error. */
+export const REFUSED = {
+  /** Nothing is mapped there any more. */
+  gone: 1,
+  /** It may not be read. */
+  unreadable: 2,
+  /** It may not be written. */
+  readOnly: 3,
+  /** It has to be in the device's memory, and found no room. */
+  noRoom: 4,
+  /** A driver failed, or the machine has no memory left. */
+  failed: 5,
+} as const;
+export type Refused = (typeof REFUSED)[keyof typeof REFUSED];
 
 /** The doorbell: clients of all queues count it up, the device sleeps on it. */
 export const DOORBELL_BYTES = 64;

@@ -48,7 +48,7 @@ export class Loader {
       throw new HmsError(
         "TOO_MANY_PROGRAMS",
         "ENOSPC",
-        `Loading program ${name} failed: ${PROGRAMS_MAX} are loaded.`,
+        `Loading program ${name} failed: ${PROGRAMS_MAX} are loaded, the most that a device can have. Unload one.`,
       );
     }
     const memory = source.kind === "wasm" ? checkWasm(name, source.bytes) : null;
@@ -104,11 +104,13 @@ export class Loader {
         `Naming kernel ${name} failed: program ${entry.name} exports ${entry.kernels?.join(", ") || "none"}.`,
       );
     }
-    if (parameters.length > ARGUMENTS_LIMIT || new Set(parameters).size !== parameters.length) {
+    // Kernels get an object: setting its __proto__ gives it no such property.
+    const different = new Set(parameters).size === parameters.length && !parameters.includes("__proto__");
+    if (parameters.length > ARGUMENTS_LIMIT || !different) {
       throw new HmsError(
         "BAD_PARAMETERS",
         "EINVAL",
-        `Naming kernel ${name} failed: its parameters must be ${ARGUMENTS_LIMIT} different names at most.`,
+        `Naming kernel ${name} failed: its parameters must be ${ARGUMENTS_LIMIT} different names at most, none of them __proto__.`,
       );
     }
     for (const known of this.#handles.values()) {

@@ -7,17 +7,20 @@ import {
   FrameAllocator,
   type FrameNumber,
   HUGE_PAGES,
+  LOSS,
   type Migration,
   NO_FRAME,
   PAGE_BYTES,
   type PageCount,
+  type PageIndex,
   type Space,
 } from "@hms/hmm";
 import type { VictimName } from "@hms/policy";
 import { HmsError } from "@hms/topology";
-import type { DevicePlacer } from "./placer.ts";
+import type { Refused } from "./layout.ts";
+import type { DevicePlacer, MemoryShares } from "./placer.ts";
 import type { Backing, Platform } from "./platform.ts";
-import { Victims } from "./victims.ts";
+import { type Stays, Victims } from "./victims.ts";
 import { type Declared, SpaceView } from "./view.ts";
 
 /** The least memory: one instruction can touch a few pages at once, and pages that were just used must not go for them. */
@@ -27,10 +30,20 @@ export const MEMORY_BYTES_MIN: number = MEMORY_PAGES_MIN * PAGE_BYTES;
 /** Pages that go home at once when there is no room: a part of the memory, at most this many. */
 const EVICT_AT_ONCE: PageCount = 256;
 
+/** A touch of the device that was answered with an error. */
+export interface FailedFault {
+  readonly region: number;
+  /** Page in the region, and in the space. */
+  readonly offset: PageCount;
+  readonly page: PageIndex;
+  readonly write: boolean;
+  readonly why: Refused;
+}
+
 /** Told of device faults. */
 export interface FaultWatch {
   faulted(space: Space): void;
-  failedFault(): void;
+  failedFault(failed: FailedFault): void;
 }
 
 /** The device's memory: private to it, memory of this machine really, so that pages move in and out without a copy. */
@@ -100,8 +113,8 @@ export class AccelMemory implements DeviceMemoryOps {
     this.#watch.faulted(space);
   }
 
-  failedFault(): void {
-    this.#watch.failedFault();
+  failedFault(failed: FailedFault): void {
+    this.#watch.failedFault(failed);
   }
 
   /** Frames were put into the device's table. */
@@ -131,34 +144,76 @@ export class AccelMemory implements DeviceMemoryOps {
     }
   }
 
+  /** How spaces share this memory; null: nobody has a share of it. */
+  get shares(): MemoryShares | null {
+    return this.placer?.shares(this.memory) ?? null;
+  }
+
   /** Up to `count` free pages that follow each other (`#free.got`); if there is none, others go home first. −1: none can. */
   #take(count: PageCount): number {
     const index = this.#free.takeRun(count);
     if (index >= 0 || this.#evicting) return index;
+    this.#evict(null, null);
+    return this.#free.takeRun(count);
+  }
+
+  /**
+   * The same for a space where there are shares, and it has taken `taken` already. While it may have more, pages of spaces
+   * go home that have more than they are sure of; then its own.
+   */
+  #takeShared(count: PageCount, shares: MemoryShares, space: Space, taken: PageCount): number {
+    const take = (): number => {
+      const most = Math.min(count, shares.room(space) - taken);
+      return most < 1 ? -1 : this.#free.takeRun(most);
+    };
+    const index = take();
+    if (index >= 0 || this.#evicting) return index;
+    if (this.pagesOf(space) + taken >= shares.most(space)) this.#evict(null, space);
+    else this.#evict((other) => other !== space.id && !shares.yields(this.#core.space(other)), null);
+    return take();
+  }
+
+  /** Pages that a space has here. */
+  pagesOf({ table }: Space): PageCount {
+    return table.counts[this.memory.place] ?? 0;
+  }
+
+  /** Sends home what was not used lately, but for pages of spaces that stay; or of one space only. */
+  #evict(stays: Stays | null, only: Space | null): void {
+    const whole = only === null ? this.memory.pages : this.pagesOf(only);
+    if (whole === 0) return;
     this.#evicting = true;
     try {
-      const part = Math.max(1, Math.min(EVICT_AT_ONCE, this.memory.pages >> 3));
-      this.evicted += this.#victims.evict(part);
+      const part = Math.max(1, Math.min(EVICT_AT_ONCE, whole >> 3));
+      this.evicted += only === null ? this.#victims.evict(part, stays) : this.#victims.evictOf(only.id, part);
     } finally {
       this.#evicting = false;
     }
-    return this.#free.takeRun(count);
   }
 
   // What the core asks of the driver.
 
   migrateToDevice(migration: Migration): void {
     this.#dropMoving(migration);
+    const { space } = migration;
+    const shares = space === null ? null : this.shares;
+    let taken = 0;
     for (let i = 0; i < migration.count; ) {
       let run = Math.min(HUGE_PAGES, migration.movingRun(i));
       if (run === 0) {
         i++;
         continue;
       }
-      const index = this.#take(run);
-      if (index < 0) return;
+      const index =
+        shares === null || space === null ? this.#take(run) : this.#takeShared(run, shares, space, taken);
+      if (index < 0) {
+        if (shares !== null && space !== null && this.pagesOf(space) + taken >= shares.most(space))
+          migration.leave(i, migration.count - i, LOSS.limit);
+        return;
+      }
       run = this.#free.got;
       this.#fillRun(migration, i, index, run);
+      taken += run;
       i += run;
     }
   }

@@ -17,10 +17,17 @@ export { ELEMENT_NAMES, type ElementName, type TypedArray } from "./elements.ts"
 export type { IndexRange, KernelDevice } from "./engine-programs.ts";
 export { MEMORY_BYTES_MIN } from "./memory.ts";
 export type { ProgramSource } from "./messages.ts";
-export type { DeviceChoice, DevicePlacer } from "./placer.ts";
+export type { DeviceChoice, DevicePlacer, MemoryShares } from "./placer.ts";
 export type { Backing, Platform, Window, WindowOptions } from "./platform.ts";
 export { type FunctionProgram, programOf } from "./programs.ts";
 export { AccelQueue, type QueueStatistics } from "./queue.ts";
-export type { Access, Argument, ArrayArgument, Request } from "./request.ts";
+export {
+  type Access,
+  type Argument,
+  type ArrayArgument,
+  BIGINT_MAX,
+  BIGINT_MIN,
+  type Request,
+} from "./request.ts";
 export type { ControlError, PlaceResult } from "./sharing.ts";
 export type { Advice } from "./view.ts";

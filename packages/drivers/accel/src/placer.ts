@@ -26,6 +26,19 @@ export interface DevicePlacer {
     memory: DeviceMemory,
     choice: DeviceChoice,
   ): boolean;
+
+  /** How spaces share a device's memory; null: nobody has a share of it, and it belongs to whoever comes. */
+  shares(memory: DeviceMemory): MemoryShares | null;
+}
+
+/** How much of a device's memory spaces may have. Asked only where someone has a share of it. */
+export interface MemoryShares {
+  /** Pages that a space may take of those that are free. */
+  room(space: Space): PageCount;
+  /** Pages that it may have in all, when others make room. */
+  most(space: Space): PageCount;
+  /** Whether pages of a space may leave for those of others. */
+  yields(space: Space): boolean;
 }
 
 /** A choice to be filled. */

@@ -26,6 +26,8 @@ export interface WindowOptions {
   /** Address of the first byte inside of memory that exists already. */
   readonly at?: number;
   readonly name?: string;
+  /** Name of the device that touches it. */
+  readonly device?: string;
   onFault(page: PageIndex, write: boolean): Errno;
 }
 

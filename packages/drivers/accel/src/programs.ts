@@ -28,7 +28,15 @@ export interface FunctionProgram {
   readonly kernel: string;
 }
 
-const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
+/** Names that a module can export, and messages can carry. */
+const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$]{0,63}$/u;
+/** What functions are that do not run from beginning to end when they are called, by how they call themselves. */
+const NEVER_KERNELS: ReadonlyMap<string, string> = new Map([
+  ["[object AsyncFunction]", "an async function"],
+  ["[object GeneratorFunction]", "a generator"],
+  ["[object AsyncGeneratorFunction]", "an async generator"],
+]);
+const NATIVE = /\{\s*\[native code\]\s*\}$/;
 
 function isExpression(text: string): boolean {
   try {
@@ -42,8 +50,8 @@ function isExpression(text: string): boolean {
 
 /**
  * Makes a program of a function by its source text: it runs in the device's thread, so it must not use anything from
- * around it (what it does use is undefined there, and fails its requests). Throws EINVAL for a function whose text
- * says nothing (bound, built in).
+ * around it (what it does use is undefined there, and fails its requests). Throws NOT_A_KERNEL (EINVAL) for a function
+ * whose text says nothing (bound, built in), and for one that calling does not run to its end (async, a generator).
  *
  * @example
  * ```ts
@@ -56,20 +64,27 @@ function isExpression(text: string): boolean {
  */
 // biome-ignore lint/complexity/noBannedTypes: kernels differ in what they take
 export function programOf(kernel: Function): FunctionProgram {
+  const never = NEVER_KERNELS.get(Object.prototype.toString.call(kernel));
+  if (never !== undefined)
+    throw notAKernel(kernel, `it is ${never}; kernels run from beginning to end. Pass a plain function`);
   const text = Function.prototype.toString.call(kernel);
   const name = IDENTIFIER.test(kernel.name) ? kernel.name : "kernel";
   const method = `({ ${text} })`;
   const source = isExpression(text)
     ? `const kernel = (${text});`
     : `const kernel = Object.values(${method})[0];`;
-  if (text.includes("[native code]") || (!isExpression(text) && !isExpression(method))) {
-    throw new HmsError(
-      "NOT_A_KERNEL",
-      "EINVAL",
-      `Making a program of function ${kernel.name || "without a name"} failed: it has no source text. Pass a function that is written out, or a module.`,
+  if (NATIVE.test(text) || (!isExpression(text) && !isExpression(method)))
+    throw notAKernel(
+      kernel,
+      "it has no source text. Pass a function that is written out, or a kernel of a module",
     );
-  }
   return { source: { kind: "text", text: `${source}\nexport { kernel as ${name} };\n` }, kernel: name };
+}
+
+// biome-ignore lint/complexity/noBannedTypes: kernels differ in what they take
+function notAKernel({ name }: Function, why: string): HmsError {
+  const which = typeof name === "string" && name !== "" ? name : "without a name";
+  return new HmsError("NOT_A_KERNEL", "EINVAL", `Making a program of function ${which} failed: ${why}.`);
 }
 
 /** What a WebAssembly program wants for memory. Throws EINVAL for one that this device cannot run. */

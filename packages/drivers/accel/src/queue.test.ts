@@ -73,6 +73,17 @@ test("numbers, bigints and every element type reach the kernel as they were", as
   const out = { region: 1, type: "int64", length: 2 } as const;
   await lab.client.run({ kernel, args: [-1.5, -(2n ** 63n), out] });
   assert.deepEqual([...new BigInt64Array(lab.window.buffer, 0, 2)], [-(2n ** 63n), -1500n]);
+  for (const value of [2n ** 63n, 2n ** 64n, -(2n ** 63n) - 1n])
+    assert.throws(() => lab.client.submit({ kernel, args: [0, value, out] }), {
+      code: "BAD_REQUEST",
+      message: /argument 1 must be a bigint from -2\^63 to 2\^63 - 1, not -?\d+\.$/,
+    });
+  assert.equal(lab.client.inFlight, 0);
+  const proto = ["__proto__"];
+  await assert.rejects(
+    lab.kernel(() => {}, proto),
+    { code: "BAD_PARAMETERS", errno: "EINVAL" },
+  );
   const names = await lab.kernel(
     ({ view, code }: { view: object; code: Uint8Array }) => {
       code[0] = view.constructor.name.length;
@@ -98,7 +109,13 @@ test("a kernel that throws fails its request only, and the detail says what it t
     throw new RangeError("no such thing");
   });
   const outside = await lab.kernel(() => (lab as unknown as { unknown: () => void }).unknown());
-  const promising = await lab.kernel(async () => {});
+  const promising = await lab.kernel(() => Promise.resolve());
+  const entries = await lab.kernel(() => [1].entries());
+  const generating = await lab.kernel(() =>
+    (function* steps() {
+      yield 1;
+    })(),
+  );
   const recursive = await lab.kernel(function again(): void {
     again();
   });
@@ -109,7 +126,9 @@ test("a kernel that throws fails its request only, and the detail says what it t
   };
   await fails(thrower, EIO, /RangeError: no such thing/);
   await fails(outside, EIO, /ReferenceError: lab is not defined/);
-  await fails(promising, EINVAL, /promise/);
+  await fails(promising, EINVAL, /^its kernel returned a promise; kernels run from beginning to end$/);
+  await fails(generating, EINVAL, /^its kernel returned a generator; /);
+  assert.equal((await client.run({ kernel: entries })).code, 0);
   await fails(recursive, EIO, /call stack/);
   await fails(777, ENOENT, /no kernel 777/);
   assert.equal((await client.run({ kernel: 0 })).code, 0);
@@ -118,7 +137,7 @@ test("a kernel that throws fails its request only, and the detail says what it t
     assert.deepEqual([error.code, error.errno], ["KERNEL_FAILED", "EIO"]);
     return true;
   });
-  assert.equal(lab.queue.statistics().errors, 6);
+  assert.equal(lab.queue.statistics().errors, 7);
 });
 
 test("a kernel cannot end the thread or the process", async () => {
@@ -230,7 +249,7 @@ test("a reset kills its own queue only, also when a kernel never ends", async ()
   lab.queue.reset();
   assert.equal(lab.queue.state, "zombie");
   const ran = await lab.client.completion(running);
-  assert.deepEqual([ran.code, ran.why], [EIO, WHY.deviceDied]);
+  assert.deepEqual([ran.code, ran.why], [EIO, WHY.reset], "also when the thread had to be ended for it");
   const rest = await lab.client.completion(queued);
   assert.deepEqual([rest.code, rest.why], [ECANCELED, WHY.reset]);
   lab.fill();

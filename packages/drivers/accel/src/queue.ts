@@ -268,8 +268,8 @@ export class AccelQueue implements Disposable {
   }
 
   /**
-   * The device's thread is gone. A queue that it was in the middle of ends with it; the others go on. `how` says in words
-   * how it went.
+   * The device's thread is gone. A queue that it was in the middle of ends with it (`culprit`); the others go on. `how`
+   * says in words how it went.
    */
   orphan(culprit: boolean, how: string): void {
     Atomics.store(this.#own, P_OWNER, NOBODY);

@@ -63,6 +63,9 @@ function refuse(what: string): never {
 }
 
 const TWO_32 = 2 ** 32;
+/** Bigints that a submission can say: 64 bits with a sign. */
+export const BIGINT_MIN: bigint = -(2n ** 63n);
+export const BIGINT_MAX: bigint = 2n ** 63n - 1n;
 const scratch = new DataView(new ArrayBuffer(8));
 const ACCESS_BITS = { read: ACCESS_READ, write: ACCESS_WRITE, update: ACCESS_READ | ACCESS_WRITE } as const;
 
@@ -137,8 +140,11 @@ export class Encoder {
 
   #value(word: number, i: number, value: number | bigint | undefined): void {
     const words = this.#words;
-    if (typeof value === "bigint") scratch.setBigInt64(0, BigInt.asIntN(64, value), true);
-    else if (typeof value === "number") scratch.setFloat64(0, value, true);
+    if (typeof value === "bigint") {
+      if (value < BIGINT_MIN || value > BIGINT_MAX)
+        refuse(`argument ${i} must be a bigint from -2^63 to 2^63 - 1, not ${value}`);
+      scratch.setBigInt64(0, value, true);
+    } else if (typeof value === "number") scratch.setFloat64(0, value, true);
     else refuse(`argument ${i} must be an array of a region, a number or a bigint, not ${typeof value}`);
     words[word + A_WHAT] = typeof value === "bigint" ? KIND_BIGINT : KIND_NUMBER;
     words[word + A_REGION] = 0;

@@ -94,7 +94,7 @@ export function errorOf({ code, errno, message }: HmsError): ControlError {
   return { code, errno, message };
 }
 
-/** Moves what there is of a range, at most as many pages into the device as its memory has, and says where all of it is then. */
+/** Moves what there is of a range, at most as many pages into the device as the space may have there, and says where all of it is then. */
 function moveRange(
   view: SpaceView,
   first: PageIndex,
@@ -105,7 +105,8 @@ function moveRange(
   const { memory } = view.memory;
   const refused: { readonly why: Stayed; readonly pages: PageCount }[] = [];
   const end = first + count;
-  let left = to === "device" ? memory.pages : Number.POSITIVE_INFINITY;
+  const share = view.memory.shares?.most(space) ?? memory.pages;
+  let left = to === "device" ? Math.min(share, memory.pages) : Number.POSITIVE_INFINITY;
   let moved = 0;
   let holes = 0;
   for (let page = first; page < end; ) {
@@ -114,7 +115,8 @@ function moveRange(
     const run = region === null ? 0 : Math.min(stop - page, left);
     left -= run;
     if (region === null) holes += stop - page;
-    else if (run < stop - page) refused.push({ why: TOO_MANY, pages: stop - page - run });
+    else if (run < stop - page)
+      refused.push({ why: share < memory.pages ? NO_SHARE : TOO_MANY, pages: stop - page - run });
     if (run > 0) {
       const target = to === "device" ? memory : null;
       const report = space.core.migrate({ space, first: page, count: run, to: target, cause: CAUSE.migrate });
@@ -150,7 +152,14 @@ const TOO_MANY: Stayed = {
   why: "one command moves at most as many pages as the device's memory has",
 };
 
+const NO_SHARE: Stayed = {
+  by: "share",
+  errno: "ENOMEM",
+  why: "the space has used up its share of the device's memory",
+};
+
 function stayed(reason: LossReason, why: string): Stayed {
+  if (reason === LOSS.limit) return NO_SHARE;
   if (reason === LOSS.driverLeft || reason === LOSS.noMemory) return { by: "capacity", errno: "ENOMEM", why };
   if (reason === LOSS.refused || reason === LOSS.held) return { by: "driver", errno: null, why };
   return { by: reason === LOSS.pinned ? "pinned" : "kernel", errno: null, why };

@@ -9,6 +9,9 @@ export const VICTIMS_DEFAULT: VictimName = "sieve";
 /** Takes the device's translations of pages away, so that their next use is a fault. */
 export type Forget = (index: number) => void;
 
+/** Whether the pages of a space, by its number, are not to leave. */
+export type Stays = (space: number) => boolean;
+
 /**
  * Chooses what leaves the device's memory, a block at a time. The device uses pages without telling: only what it has
  * no translation of is a fault. So a block that is chosen loses its translations first, if it was used since it last
@@ -24,6 +27,7 @@ export class Victims {
   readonly #fresh: Uint8Array;
   readonly #forget: Forget;
   #hand = 0;
+  #ownHand = 0;
 
   constructor(memory: DeviceMemory, forget: Forget, name: VictimName = VICTIMS_DEFAULT) {
     const blocks = Math.ceil(memory.pages / BLOCK);
@@ -84,8 +88,11 @@ export class Victims {
     return false;
   }
 
-  /** Makes room for about `wanted` pages. Returns how many went home; 0: nothing can (pinned, held, no host memory). */
-  evict(wanted: PageCount): PageCount {
+  /**
+   * Makes room for about `wanted` pages, not of those that stay. Returns how many went home; 0: nothing can (pinned, held,
+   * no host memory).
+   */
+  evict(wanted: PageCount, stays: Stays | null = null): PageCount {
     const blocks = this.#known.length;
     let moved = 0;
     // Each block may lose its translations, be found pinned, and be looked at by the hand.
@@ -94,8 +101,58 @@ export class Victims {
       if (block < 0) break;
       const first = block * BLOCK;
       const count = Math.min(BLOCK, this.#memory.pages - first);
-      if (!this.#spare(block, first, count)) moved += this.#memory.evict(first, count, CAUSE.eviction).moved;
+      if (stays !== null) moved += this.#evictBut(stays, block, BLOCK);
+      else if (!this.#spare(block, first, count))
+        moved += this.#memory.evict(first, count, CAUSE.eviction).moved;
       if (this.#known[block] === 0 && this.#holds(block)) this.#insert(block);
+    }
+    return moved;
+  }
+
+  /**
+   * Sends home about `wanted` pages of one space, in turns over the memory: those in blocks that were not used since the
+   * last turn. What was chosen so far of all spaces' pages stays as it is.
+   */
+  evictOf(space: number, wanted: PageCount): PageCount {
+    const blocks = this.#known.length;
+    const stays: Stays = (other) => other !== space;
+    let moved = 0;
+    for (let left = 2 * blocks; left > 0 && moved < wanted; left--) {
+      const block = this.#ownHand;
+      this.#ownHand = (block + 1) % blocks;
+      moved += this.#evictBut(stays, block, wanted - moved);
+    }
+    return moved;
+  }
+
+  /** Sends home pages of a block, at most so many, but for those of spaces that stay. */
+  #evictBut(stays: Stays, block: number, most: PageCount): PageCount {
+    const { frames, pages } = this.#memory;
+    const first = block * BLOCK;
+    const end = Math.min(pages, first + BLOCK);
+    // Pages of a block are mostly of one space.
+    let space = -1;
+    let leave = false;
+    const leaves = (index: number): boolean => {
+      if ((frames.mapCount[index] ?? 0) === 0) return false;
+      if (frames.spaceOf(index) !== space) {
+        space = frames.spaceOf(index);
+        leave = !stays(space);
+      }
+      return leave;
+    };
+    let moved = 0;
+    let looked = false;
+    for (let index = first; index < end && moved < most; ) {
+      let run = 0;
+      while (index + run < end && run < most - moved && leaves(index + run)) run++;
+      if (run > 0) {
+        // A block of which nothing may leave keeps its second chance.
+        if (!looked && this.#spare(block, first, end - first)) return 0;
+        looked = true;
+        moved += this.#memory.evict(index, run, CAUSE.eviction).moved;
+      }
+      index += Math.max(1, run);
     }
     return moved;
   }

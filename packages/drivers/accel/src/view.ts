@@ -27,7 +27,7 @@ import {
   WRITABLE,
 } from "@hms/hmm";
 import { EIO } from "./code.ts";
-import { ACCESS_READ, ACCESS_WRITE } from "./layout.ts";
+import { ACCESS_READ, ACCESS_WRITE, REFUSED, type Refused } from "./layout.ts";
 import type { AccelMemory } from "./memory.ts";
 import { type DeviceChoice, newChoice } from "./placer.ts";
 import type { Window } from "./platform.ts";
@@ -86,6 +86,7 @@ export class ViewWindow {
       first,
       pages,
       name: `${view.memory.device.name} region ${region}`,
+      device: view.memory.device.name,
       ...(at === undefined ? {} : { at }),
       onFault: (page, write) => view.fault(this, page, write),
     });
@@ -231,16 +232,26 @@ export class SpaceView implements MirrorOps {
     this.#faulting = target;
     try {
       const errno = this.#answer(target, page, write);
-      if (errno !== OK) this.memory.failedFault();
+      if (errno !== OK) this.#refused(target, page, write, errno);
       return errno;
     } catch (error) {
       // A driver of another device, or a machine without memory: the request fails, nothing else.
       this.memory.device.failed("fault", error);
-      this.memory.failedFault();
+      this.#refused(target, page, write, EIO);
       return EIO;
     } finally {
       this.#faulting = null;
     }
+  }
+
+  /** Says which touch was answered with an error, and why. */
+  #refused(target: ViewWindow, page: PageIndex, write: boolean, errno: Errno): void {
+    const region = target.closing ? null : this.space.regions.at(page);
+    let why: Refused = errno === ENOMEM ? REFUSED.noRoom : REFUSED.failed;
+    if (region === null) why = REFUSED.gone;
+    else if (!region.readable) why = REFUSED.unreadable;
+    else if (write && !region.writable) why = REFUSED.readOnly;
+    this.memory.failedFault({ region: target.region, offset: page - target.first, page, write, why });
   }
 
   #answer(target: ViewWindow, page: PageIndex, write: boolean): Errno {
@@ -322,6 +333,15 @@ export class SpaceView implements MirrorOps {
     declared: number,
   ): void {
     const { core } = this.space;
+    const { shares } = this.memory;
+    if (shares !== null) {
+      // As of the whole memory, one fault brings in a part of the share, if there is any; the rest is used where it is.
+      const most = shares.most(this.space);
+      if (most < 1) return;
+      const part = Math.min(count, Math.max(1, Math.floor(most / AROUND_PART)));
+      first = Math.max(first, Math.min(page, first + count - part));
+      count = part;
+    }
     const reads = !writes && (declared === ACCESS_READ || declared === 0);
     const duplicate =
       reads && (target.advice === "duplicate" || (target.advice === "auto" && this.#isHot(page)));

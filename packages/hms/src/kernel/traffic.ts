@@ -1,6 +1,9 @@
 import {
   CAUSE,
+  type Cause as CauseNumber,
   FIRST_DEVICE_FRAME,
+  HOST,
+  KIND,
   type Migration,
   type Nanoseconds,
   NO_FRAME,
@@ -9,8 +12,9 @@ import {
   type PageIndex,
   type Space,
 } from "@hms/hmm";
-import { type LinuxHost, LinuxRegion, type Trace } from "@hms/host-linux";
-import type { Journal } from "./journal.ts";
+import { type Disk, type LinuxHost, LinuxRegion, type Trace } from "@hms/host-linux";
+import { Flows, TOTALS_MAX } from "./flows.ts";
+import { type Journal, OVER_BUDGET, OVER_BUDGET_BECAUSE } from "./journal.ts";
 import { causeName } from "./names.ts";
 import type { Machine, RegionEntry, Traffic } from "./objects.ts";
 import { type Sample, Timeline } from "./timeline.ts";
@@ -26,11 +30,12 @@ export function noTraffic(): Traffic {
     duplicated: 0,
     swappedOut: 0,
     swappedIn: 0,
+    droppedClean: 0,
   };
 }
 
 /** Pages that moved, whichever way. */
-export function pagesMoved(traffic: Traffic): PageCount {
+export function pagesMoved(traffic: Omit<Traffic, "droppedClean">): PageCount {
   const { toDevice, toHost, duplicated, swappedOut, swappedIn } = traffic;
   return toDevice + toHost + duplicated + swappedOut + swappedIn;
 }
@@ -45,6 +50,9 @@ export class Watch implements Trace {
   #machines: readonly Machine[] = [];
   #last: RegionEntry | null = null;
   residentMax: PageCount = 0;
+  /** Of regions that are gone: nothing else keeps what happened to all of them. */
+  readonly #goneFlows = new Flows(TOTALS_MAX);
+  #goneRegions = 0;
   // What of the core's records has been told.
   #overrides = 0;
   #losses = 0;
@@ -71,6 +79,16 @@ export class Watch implements Trace {
   removeRegion(entry: RegionEntry): void {
     this.#regions.delete(entry.linux.id);
     if (this.#last === entry) this.#last = null;
+    this.#goneFlows.addAll(entry.flows);
+    this.#goneRegions++;
+  }
+
+  /** Which way pages of all regions went, of those that are gone too, and how many regions there have been. */
+  totals(): { readonly flows: Flows; readonly regions: number } {
+    const flows = new Flows(TOTALS_MAX);
+    flows.addAll(this.#goneFlows);
+    for (const entry of this.#regions.values()) flows.addAll(entry.flows);
+    return { flows, regions: this.#goneRegions + this.#regions.size };
   }
 
   /** The region that a page of a space is in. */
@@ -90,6 +108,7 @@ export class Watch implements Trace {
     count: PageCount,
     write: boolean,
     took: Nanoseconds,
+    who: string,
   ): void {
     const entry = this.at(page);
     if (entry !== null) {
@@ -100,31 +119,46 @@ export class Watch implements Trace {
     this.#look();
     const kind = by === "cpu" ? "cpu-fault" : "device-fault";
     if (!this.#journal.wants(kind)) return;
-    const to = by === "cpu" ? "host" : "device";
     this.#tell(kind, space, page, count, {
       cause: kind,
-      to,
+      to: by === "cpu" ? "host" : count === 0 ? "" : this.#placeOf(space, page),
+      who,
       durationNs: took,
       text: write ? "write" : "read",
     });
   }
 
-  swap(direction: "out" | "in", space: Space, page: PageIndex, count: PageCount): void {
+  wentOut(
+    disk: Disk,
+    space: Space,
+    page: PageIndex,
+    count: PageCount,
+    by: CauseNumber,
+    written: boolean,
+  ): void {
     const entry = this.at(page);
-    if (entry !== null && direction === "out") {
-      entry.traffic.swappedOut += count;
-      entry.flows.add("host", "swap", "reclaim", false, count, 1);
-    } else if (entry !== null) {
-      entry.traffic.swappedIn += count;
-      entry.flows.add("swap", "host", "cpu-fault", false, count, 1);
+    const cause = causeName(by);
+    if (entry !== null) {
+      if (disk === "swap") entry.traffic.swappedOut += count;
+      if (disk === "swap" && !written) entry.traffic.droppedClean += count;
+      entry.flows.add("host", disk, cause, false, count, 1);
     }
-    if (direction === "out" && this.#journal.wants("eviction"))
-      this.#tell("eviction", space, page, count, { cause: "reclaim", from: "host", to: "swap", who: "host" });
-    if (direction === "in" && this.#journal.wants("migration"))
-      this.#tell("migration", space, page, count, { cause: "cpu-fault", from: "swap", to: "host" });
+    if (this.#journal.wants("eviction"))
+      this.#tell("eviction", space, page, count, { cause, from: "host", to: disk, who: "host" });
   }
 
-  overBudget(pages: PageCount, why: string): void {
+  cameIn(disk: Disk, space: Space, page: PageIndex, count: PageCount, by: CauseNumber): void {
+    const entry = this.at(page);
+    const cause = causeName(by);
+    if (entry !== null) {
+      if (disk === "swap") entry.traffic.swappedIn += count;
+      entry.flows.add(disk, "host", cause, false, count, 1);
+    }
+    if (this.#journal.wants("migration"))
+      this.#tell("migration", space, page, count, { cause, from: disk, to: "host" });
+  }
+
+  overBudget(pages: PageCount, why: keyof typeof OVER_BUDGET_BECAUSE): void {
     if (!this.#journal.wants("override")) return;
     this.#journal.tell({
       when: this.#now(),
@@ -137,7 +171,7 @@ export class Watch implements Trace {
       from: "host",
       to: "host",
       who: "host",
-      text: `the memory budget is exceeded: ${why}`,
+      text: OVER_BUDGET + OVER_BUDGET_BECAUSE[why],
     });
   }
 
@@ -238,6 +272,12 @@ export class Watch implements Trace {
     });
   }
 
+  /** Where a page is: devices use some where they are. */
+  #placeOf({ core, table }: Space, page: PageIndex): string {
+    const flags = table.flagsAt(page);
+    return (flags & KIND) === HOST ? "host" : core.places.name(table.placeOf(flags, table.frameAt(page)));
+  }
+
   #memoryOf({ core }: Migration, frame: number): string {
     if (frame === NO_FRAME) return "nowhere";
     return frame < FIRST_DEVICE_FRAME ? "host" : (core.memories.deviceOf(frame)?.name ?? "gone");
@@ -319,7 +359,8 @@ export class Watch implements Trace {
   #sample(): Sample {
     const host = this.#host;
     if (host === null) throw new Error("there is no host to sample");
-    const { cpuFaults, deviceFaults, cpuFaultTime, deviceFaultTime, swappedOut, swappedIn } = host.statistics;
+    const { cpuFaults, deviceFaults, cpuFaultTime, deviceFaultTime, swappedOut, droppedClean, swappedIn } =
+      host.statistics;
     const { movedToDevice, movedToHost } = host.core.statistics;
     return {
       when: Math.floor(host.now()),
@@ -328,7 +369,7 @@ export class Watch implements Trace {
       faultNs: Math.floor(cpuFaultTime + deviceFaultTime),
       movedToDevice,
       movedToHost,
-      swappedOut,
+      swappedOut: swappedOut + droppedClean,
       swappedIn,
       residentBytes: host.resident * PAGE_BYTES,
       deviceBytes: this.#machines.reduce((sum, machine) => sum + usedBytes(machine), 0),

@@ -22,6 +22,8 @@ export { addressOf, bufferAt, detach, memmove } from "./libc.ts";
 
 /** Longest name that the kernel takes for a mapping, in bytes. */
 export const MAPPING_NAME_MAX = 79;
+/** The longest name of a memfd. Bytes. */
+const MEMFD_NAME_MAX = 249;
 
 /** How a mapping is made. */
 export interface MappingOptions {
@@ -206,7 +208,8 @@ export function fallocate(fd: number, mode: number, offset: ByteCount, bytes: By
 
 /** A descriptor of memory of `bytes` bytes that can be mapped more than once; to be closed with `closeFd`. */
 export function memfdCreate(name: string, bytes: ByteCount): number {
-  const made = libc.memfdCreate(name, MFD_CLOEXEC);
+  const { read } = new TextEncoder().encodeInto(name, new Uint8Array(MEMFD_NAME_MAX));
+  const made = libc.memfdCreate(name.slice(0, read), MFD_CLOEXEC);
   const remedy = "close descriptors, or raise the limit (ulimit -n)";
   const fd = orThrow(
     made === -1 ? libc.failed() : made,

@@ -1,4 +1,4 @@
-import type { DeviceChoice, DevicePlacer } from "@hms/driver-accel";
+import type { DeviceChoice, DevicePlacer, MemoryShares } from "@hms/driver-accel";
 import type { DeviceMemory, PageCount, PageIndex, Space } from "@hms/hmm";
 import type { Kernel } from "../kernel.ts";
 import type { SpaceEntry } from "../objects.ts";
@@ -36,6 +36,10 @@ export class Devices implements DevicePlacer {
     return true;
   }
 
+  shares(memory: DeviceMemory): MemoryShares | null {
+    return this.#kernel.placements.shares.ofMemory(memory);
+  }
+
   #inTurn(policy: Policy, page: PageIndex, memory: DeviceMemory, choice: DeviceChoice): void {
     choice.count = Math.min(choice.count, policy.turnLength(page));
     const place = policy.targets[policy.turnOf(page)]?.place;
@@ -56,16 +60,18 @@ export class Devices implements DevicePlacer {
       if (place === undefined) continue;
       if (place.kind === "node" || place.kind === "host") return;
       if (place.kind !== "device" || !isOf(place, memory)) continue;
-      const left = this.#kernel.placements.shares.left(entry, place);
+      const { shares } = this.#kernel.placements;
       const others = reachesAnother(policy, i);
       // Where nothing else is listed, those that were not used for long make room.
-      const room = others ? Math.min(left, place.machine.accel.memory.available) : left;
+      const room = others
+        ? Math.min(shares.left(entry, place), place.machine.accel.memory.available)
+        : shares.most(entry, place);
       if (room < 1) {
-        this.#redirected(space(entry), page, choice.count, memory.name, left < 1);
+        this.#redirected(space(entry), page, choice.count, memory.name, shares.left(entry, place) < 1);
         if (!others) choice.strict = false;
         continue;
       }
-      choice.way = others || left < Number.POSITIVE_INFINITY ? "room" : "move";
+      choice.way = others ? "room" : "move";
       choice.count = Math.min(choice.count, room);
       choice.strict = policy.strict && !others;
       return;

@@ -128,7 +128,7 @@ export class Mover {
 
   #toFile(space: Space, first: PageIndex, count: PageCount, stay: OnStay): void {
     const region = space.regions.at(first);
-    sendToFile(this.#kernel.open, space, first, count);
+    sendToFile(this.#kernel.open, space, first, count, this.#cause);
     if (region?.backing == null)
       stay(first, count, { by: "kernel", errno: "EINVAL", why: "there is no file behind them" });
   }

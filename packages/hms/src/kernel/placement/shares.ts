@@ -1,4 +1,5 @@
-import { PAGE_BYTES, type PageCount } from "@hms/hmm";
+import type { MemoryShares } from "@hms/driver-accel";
+import { type DeviceMemory, PAGE_BYTES, type PageCount, type Space } from "@hms/hmm";
 import { Shares } from "@hms/policy";
 import { HmsError } from "@hms/topology";
 import type { CoreRegistry, TypeValue } from "@hms/uabi";
@@ -14,10 +15,47 @@ interface Asked {
   readonly most: PageCount;
 }
 
+/** How spaces share one target. Counts what each has whenever it is asked. */
+class SharedTarget implements MemoryShares {
+  readonly shares: Shares<SpaceEntry>;
+  readonly #kernel: Kernel;
+  readonly #usedOf: (entry: SpaceEntry) => PageCount;
+
+  constructor(kernel: Kernel, pages: PageCount, usedOf: (entry: SpaceEntry) => PageCount) {
+    this.#kernel = kernel;
+    this.shares = new Shares<SpaceEntry>(pages);
+    this.#usedOf = usedOf;
+  }
+
+  /** The shares, with the count of what each space has up to date. */
+  get counted(): Shares<SpaceEntry> {
+    for (const entry of this.#kernel.spaces) this.shares.count(entry, this.#usedOf(entry));
+    return this.shares;
+  }
+
+  room(space: Space): PageCount {
+    return this.counted.room(this.#entryOf(space));
+  }
+
+  most(space: Space): PageCount {
+    return this.shares.most(this.#entryOf(space));
+  }
+
+  yields(space: Space): boolean {
+    return this.counted.yields(this.#entryOf(space));
+  }
+
+  #entryOf(space: Space): SpaceEntry {
+    const entry = this.#kernel.placements.entryOf(space);
+    if (entry === null) throw new Error(`${space.name} has a share of nothing: nobody made it`);
+    return entry;
+  }
+}
+
 /** How spaces share targets: what each is sure of, and what it never has more than. Only named targets are shared. */
 export class TargetShares {
   readonly #kernel: Kernel;
-  readonly #targets = new Map<string, Shares<SpaceEntry>>();
+  readonly #targets = new Map<string, SharedTarget>();
   readonly #asked = new Map<SpaceEntry, Map<string, Asked>>();
 
   constructor(kernel: Kernel) {
@@ -45,8 +83,8 @@ export class TargetShares {
     }
     if (asked.size === 0) return;
     try {
-      for (const [name, share] of asked) this.#target(name).set(entry, share);
       this.#asked.set(entry, asked);
+      for (const [name, share] of asked) this.#target(name).shares.set(entry, share);
     } catch (error) {
       this.drop(entry);
       throw error;
@@ -55,17 +93,31 @@ export class TargetShares {
 
   /** A space is gone. */
   drop(entry: SpaceEntry): void {
-    for (const shares of this.#targets.values()) shares.drop(entry);
+    for (const { shares } of this.#targets.values()) shares.drop(entry);
+    const asked = this.#asked.get(entry);
     this.#asked.delete(entry);
+    const others = [...this.#asked.values()];
+    for (const name of asked?.keys() ?? [])
+      if (!others.some((other) => other.has(name))) this.#targets.delete(name);
   }
 
   /** Pages of a place that a space may still have; where nobody has a share, as many as there are. */
-  left(entry: SpaceEntry, { name }: Place): PageCount {
-    if (this.#targets.size === 0) return Number.POSITIVE_INFINITY;
-    const shares = this.#targets.get(name);
-    if (shares === undefined) return Number.POSITIVE_INFINITY;
-    this.#count(name, shares);
-    return shares.room(entry);
+  left(entry: SpaceEntry, { name }: Pick<Place, "name">): PageCount {
+    return this.#of(name)?.counted.room(entry) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Pages of a place that a space may have in all, when others make room; where nobody has a share, as many as there are. */
+  most(entry: SpaceEntry, { name }: Pick<Place, "name">): PageCount {
+    return this.#of(name)?.shares.most(entry) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** How a device's memory is shared; null: nobody has a share of it. */
+  ofMemory({ name }: DeviceMemory): MemoryShares | null {
+    return this.#of(name) ?? null;
+  }
+
+  #of(name: string): SharedTarget | undefined {
+    return this.#targets.size === 0 ? undefined : this.#targets.get(name);
   }
 
   /** The shares of a space, with what it has. */
@@ -78,15 +130,6 @@ export class TargetShares {
     }));
   }
 
-  /** Brings the count of what each space has up to date. */
-  #count(name: string, shares: Shares<SpaceEntry>): void {
-    for (const entry of this.#kernel.spaces) {
-      const more = this.#usedOf(entry, name) - shares.used(entry);
-      if (more > 0) shares.take(entry, more);
-      else if (more < 0) shares.give(entry, -more);
-    }
-  }
-
   #usedOf({ linux: { space } }: SpaceEntry, name: string): PageCount {
     const node = /^node(\d+)$/.exec(name)?.[1];
     if (node !== undefined) return this.#kernel.placements.pagesOn(space, Number(node));
@@ -96,13 +139,13 @@ export class TargetShares {
     return host + file;
   }
 
-  #target(name: string): Shares<SpaceEntry> {
-    let shares = this.#targets.get(name);
-    if (shares === undefined) {
-      shares = new Shares<SpaceEntry>(this.#pagesOf(name));
-      this.#targets.set(name, shares);
+  #target(name: string): SharedTarget {
+    let target = this.#targets.get(name);
+    if (target === undefined) {
+      target = new SharedTarget(this.#kernel, this.#pagesOf(name), (entry) => this.#usedOf(entry, name));
+      this.#targets.set(name, target);
     }
-    return shares;
+    return target;
   }
 
   #pagesOf(name: string): PageCount {
