@@ -1,7 +1,8 @@
 // What programs hand over by mistake: refused before anything is done, in a sentence that names it.
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { describe, test } from "node:test";
-import { open } from "hms";
+import { attach, open, type Shared } from "hms";
 import { errorOf, folder, skip, small } from "./support/hms-lab.ts";
 
 type Loose = (...args: unknown[]) => unknown;
@@ -123,5 +124,211 @@ describe("what is handed over", { skip }, () => {
     ];
     for (const [length, message] of lengths)
       await refused(() => alloc(Float32Array, length), "BAD_LENGTH", message);
+  });
+
+  test("numbers and words out of their bounds are named with what is allowed", async () => {
+    for (const watchdog of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 0.5])
+      await refused(
+        () => open({ watchdog }),
+        "BAD_OPTION",
+        /watchdog must be a number from 1 to 86400, not /,
+      );
+    await refused(() => open({ ram: 5 }), "BAD_RAM_SIZE", /8 MiB/);
+    await refused(() => open({ swap: "" }), "BAD_OPTION", /option swap must be text of 1 to 4096 bytes/);
+    await refused(() => open({ swap: "/tmp/a\0b" }), "BAD_OPTION", /without a zero character/);
+    using hms = await open(small);
+    const x = hms.space.alloc(Uint8Array, 65_536, { name: "x" });
+    using events = hms.events({ topics: ["faults"] });
+    for (const limit of [0, -1, Number.NaN, 1.5, 5000]) {
+      await refused(
+        () => events.take(limit),
+        "BAD_OPTION",
+        /limit must be a whole number from 1 to 4096, not /,
+      );
+      await refused(
+        () => hms.regions(limit),
+        "BAD_OPTION",
+        /limit must be a whole number from 1 to 4096, not /,
+      );
+    }
+    for (const capacity of [0, -1, Number.NaN, 2 ** 21])
+      await refused(
+        () => hms.events({ capacity }),
+        "BAD_OPTION",
+        /capacity must be a whole number from 1 to 1048576/,
+      );
+    for (const depth of [0, -1, Number.NaN, 65_537])
+      await refused(
+        () => hms.device("accel0").queue({ depth }),
+        "BAD_OPTION",
+        /depth must be a whole number/,
+      );
+    await refused(
+      () => loose(hms, "events")({ topics: ["toString"] }),
+      "BAD_TOPIC",
+      /no topic "toString"; there/,
+    );
+    await refused(() => loose(hms, "events")({ topics: ["fault"] }), "BAD_TOPIC", /did you mean faults\?/);
+    await refused(() => loose(hms, "events")({ topics: [5] }), "BAD_TOPIC", /no topic 5; there/);
+    await refused(
+      () => loose(hms.space, "advise")(x, "Cold"),
+      "BAD_OPTION",
+      /"Cold" \(did you mean cold\?\)/,
+    );
+    await refused(
+      () => loose(hms.space, "prefetch")(x, 5),
+      "BAD_OPTION",
+      /its target must be text .*, not 5/,
+    );
+    await refused(() => hms.space.migrate(x, ""), "BAD_OPTION", /its target must be text .*, not ""/);
+    await refused(() => loose(hms, "device")(5), "BAD_OPTION", /its name must be text .*, not 5/);
+    await refused(() => hms.device(""), "BAD_OPTION", /its name must be text/);
+    await refused(
+      () => hms.space.alloc(Uint8Array, 5, { name: "a\0b" }),
+      "BAD_OPTION",
+      /name must be text without a zero/,
+    );
+  });
+
+  test("of a file, what is no length, offset or path; no file is made", async () => {
+    using place = folder();
+    using hms = await open(small);
+    const path = `${place.path}/none`;
+    for (const options of [{}, { writable: true }, { private: true }]) {
+      for (const length of [0, -1, Number.NaN, 1.5, 2 ** 50])
+        await refused(
+          () => hms.space.file(path, Uint8Array, { ...options, length }),
+          "BAD_LENGTH",
+          new RegExp(`none failed: its length must be a whole number .*, not ${length} elements`),
+        );
+      for (const offset of [-4096, Number.NaN, 100, 4096.5])
+        await refused(
+          () => hms.space.file(path, Uint8Array, { ...options, offset, length: 5 }),
+          "BAD_FILE_OFFSET",
+          new RegExp(`must be a multiple of 4096 bytes from 0 on, not ${offset}\\.`),
+        );
+    }
+    for (const bad of ["", `${path}\0b`, `${path}\ud800`, `/${"x".repeat(5000)}`])
+      await refused(
+        () => hms.space.file(bad, Uint8Array, { writable: true, length: 5 }),
+        "BAD_FILE",
+        /its path must be/,
+      );
+    assert.deepEqual(readdirSync(place.path), []);
+  });
+
+  test("devices: what is no text, and words that say where pages are", async () => {
+    await refused(() => open({ devices: [5] as never }), "BAD_DEVICE", /must be named by text, not 5\./);
+    await refused(() => open({ devices: [""] }), "BAD_DEVICE", /no driver in it/);
+    await refused(() => open({ devices: Array(65).fill("accel") }), "BAD_DEVICE", /64 at most, not 65/);
+    for (const name of ["host", "file", "swap", "lost", "nowhere", "node0", "Node12", "cpu3", "HOST"])
+      await refused(
+        () => open({ devices: [`accel:memory=1MiB,name=${name}`] }),
+        "BAD_DEVICE",
+        new RegExp(`the name ${name} says where pages are without it`),
+      );
+    using hms = await open({ ram: "64MiB", devices: ["accel:memory=1MiB,name=node"] });
+    assert.equal(hms.device("node").name, "node");
+  });
+
+  test("what the environment says wrongly is told with the variable's name", async () => {
+    const before = { ...process.env };
+    try {
+      process.env.HMS_RAM = "lots";
+      await refused(() => open(), "BAD_SIZE", /Reading ram failed: .* not "lots"\. It is from HMS_RAM/);
+      process.env.HMS_RAM = "1MiB";
+      await refused(() => open(), "BAD_RAM_SIZE", /It is from HMS_RAM in the environment/);
+      process.env.HMS_RAM = "64MiB";
+      process.env.HMS_DEVICES = "accel warp";
+      await refused(() => open(), "BAD_DEVICE", /no driver warp.* It is from HMS_DEVICES in the environment/);
+      process.env.HMS_DEVICES = " accel:memory=1MiB  accel:memory=2MiB ";
+      using hms = await open();
+      assert.deepEqual(
+        hms.devices.map(({ name }) => name),
+        ["accel0", "accel1"],
+      );
+    } finally {
+      for (const name of ["HMS_RAM", "HMS_DEVICES"])
+        if (before[name] === undefined) delete process.env[name];
+        else process.env[name] = before[name];
+    }
+  });
+
+  test("a region of another space, or of another hms, is refused by all that takes regions", async () => {
+    using hms = await open(small);
+    using other = await open(small);
+    using space = hms.createSpace();
+    const mine = hms.space.alloc(Uint8Array, 65_536, { name: "mine" });
+    mine.view.fill(1);
+    const before = hms.space.statistics();
+    const strangers: readonly [Shared<Uint8Array<ArrayBuffer>>, RegExp][] = [
+      [space.alloc(Uint8Array, 65_536, { name: "far" }), / far failed: it is in another space of this hms\./],
+      [other.space.alloc(Uint8Array, 65_536, { name: "far" }), / far failed: it is of another hms\./],
+    ];
+    const calls: readonly [method: string, ...rest: unknown[]][] = [
+      ["explain"],
+      ["residency"],
+      ["migrate", "accel0"],
+      ["migrate", { targets: ["accel0"] }],
+      ["prefetch", "accel0"],
+      ["advise", "cold"],
+      ["bind", "accel0"],
+      ["bind", null],
+      ["placement"],
+      ["protect", "read"],
+    ];
+    for (const [region, message] of strangers) {
+      region.view.fill(7);
+      for (const [method, ...rest] of calls)
+        for (const part of [region, region.slice(4096, 8192)])
+          await refused(() => loose(hms.space, method)(part, ...rest), "OTHER_SPACE", message);
+      await refused(() => hms.space.snapshot(region), "OTHER_SPACE", message);
+      const commands = [mine, region].map((of) => ({ of, request: { targets: ["accel0"] } }));
+      await refused(() => hms.space.bindAll(commands), "OTHER_SPACE", message);
+      region.view[0] = 8;
+    }
+    mine.view[0] = 2;
+    assert.deepEqual(hms.space.placement(mine), []);
+    assert.deepEqual(hms.space.statistics(), before);
+  });
+
+  test("a handle that is none, or says more than there is, is refused before anything is touched", async () => {
+    using hms = await open(small);
+    const x = hms.space.alloc(Int32Array, 1000, { name: "x", kind: "shared" });
+    const handle = x.handle();
+    for (const nothing of [null, undefined, 5, "x", {}, { hms: "other" }])
+      await refused(
+        () => attach(nothing as never),
+        "BAD_HANDLE",
+        /expected is what handle\(\) of hms or of a region/,
+      );
+    for (const text of [handle, hms.handle()])
+      await refused(() => attach(JSON.parse(JSON.stringify(text))), "BAD_HANDLE", /cannot be text/);
+    for (const wrong of [
+      { length: 0 },
+      { length: 1.5 },
+      { region: "x" },
+      { space: undefined },
+      { context: -1 },
+    ])
+      await refused(
+        () => attach({ ...handle, ...wrong } as never),
+        "BAD_HANDLE",
+        /not as handle\(\) gave it/,
+      );
+    await refused(
+      () => attach({ ...handle, length: 1e9 }),
+      "BAD_HANDLE",
+      /4000000000 bytes, and the region has 4096/,
+    );
+    await refused(() => attach({ ...handle, type: "Float64Array" }), "BAD_HANDLE", /8000 bytes/);
+    assert.equal((await errorOf(() => attach({ ...handle, type: "Array" }))).code, "BAD_TYPE");
+    assert.equal((await errorOf(() => attach({ ...handle, region: 999 }))).code, "BAD_HANDLE");
+    {
+      using same = attach<Int32Array<ArrayBuffer>>(handle);
+      same.view[999] = 5;
+    }
+    assert.equal(x.view[999], 5);
+    x.free();
   });
 });

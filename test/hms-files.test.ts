@@ -1,9 +1,11 @@
 // File regions when the file is not alone in the world: cut, extended, taken away, huge, full of holes, on a full disk.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import {
   appendFileSync,
   closeSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   statSync,
@@ -150,6 +152,47 @@ describe("file regions", { skip, concurrency: 2 }, () => {
     const error = await errorOf(() => hms.space.file(path, Uint8Array, { private: true, offset: 100 }));
     assert.deepEqual([error.code, error.errno], ["BAD_FILE_OFFSET", "EINVAL"]);
     assert.equal(statSync(path).size, 16 * 1024);
+  });
+
+  test("a file that was made for a region goes again when the region cannot be made", async () => {
+    using place = folder();
+    using hms = await open({ ram: "16MiB", devices: ["accel:memory=1MiB"] });
+    const path = join(place.path, "new");
+    using space = hms.createSpace();
+    space.bindDefault({ targets: ["accel0"], mode: "strict" });
+    const make = (): unknown => space.file(path, Uint8Array, { writable: true, length: 8 * MiB });
+    assert.equal((await errorOf(make)).code, "PLACEMENT_REFUSED");
+    assert.deepEqual(readdirSync(place.path), []);
+    writeFileSync(path, "there before");
+    assert.equal((await errorOf(make)).code, "PLACEMENT_REFUSED");
+    assert.equal(readFileSync(path, "utf8").slice(0, 12), "there before");
+    unlinkSync(path);
+    const length = 2 ** 46;
+    let allowed = true;
+    try {
+      writeFileSync(path, "");
+      truncateSync(path, length);
+    } catch (error) {
+      allowed = false;
+      assert.equal((error as NodeJS.ErrnoException).code, "EFBIG");
+    }
+    unlinkSync(path);
+    if (allowed) return;
+    const error = await errorOf(() => hms.space.file(path, Uint8Array, { writable: true, length }));
+    assert.deepEqual([error.code, error.errno], ["BAD_FILE", "EFBIG"]);
+    assert.match(error.message, /new failed: it would become larger than .* allows \(EFBIG\)\.$/);
+    assert.deepEqual(readdirSync(place.path), []);
+  });
+
+  test("a pipe is refused, and nobody waits for its other end", async () => {
+    using place = folder();
+    using hms = await open({ ram: "16MiB", watchdog: 5 });
+    const path = join(place.path, "pipe");
+    assert.equal(spawnSync("mkfifo", [path]).status, 0);
+    for (const options of [{}, { writable: true }, { private: true }]) {
+      const error = await errorOf(() => hms.space.file(path, Uint8Array, { ...options, length: 5 }));
+      assert.deepEqual([error.code, error.errno], ["NOT_A_FILE", "EINVAL"]);
+    }
   });
 
   test("backwards and in many sequences at once, with a budget smaller than the file", async () => {

@@ -103,6 +103,19 @@ describe("another thread", { skip }, () => {
     hms.close();
   });
 
+  test("that attaches a region twice has it until it has let go twice", async () => {
+    using hms = await open(small);
+    const x = hms.space.alloc(Int32Array, 1000);
+    const [first, second] = [attach(x.handle()), attach(x.handle())];
+    first.free();
+    assert.equal((await errorOf(() => attach({ ...x.handle(), length: 1e9 }))).code, "BAD_HANDLE");
+    assert.equal((await errorOf(() => x.free())).code, "REGION_OPEN");
+    second.view[5] = 7;
+    assert.equal(x.view[5], 7);
+    second.free();
+    x.free();
+  });
+
   test("cannot attach what is gone", async () => {
     const hms = await open(small);
     const x = hms.space.alloc(Int32Array, 100);

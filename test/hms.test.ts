@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { gunzipSync, gzip, gzipSync } from "node:zlib";
-import { HmsError, type IndexRange, open } from "hms";
+import { type Hms, HmsError, type IndexRange, open, type RegionJson } from "hms";
 import { errorOf, folder, held, skip, small } from "./support/hms-lab.ts";
 
 const add = ({ x, a }: { x: Int32Array; a: number }, { first, end }: IndexRange): void => {
@@ -268,6 +268,80 @@ describe("a program", { skip }, () => {
     assert.equal((await errorOf(() => other.alloc(Int8Array, 1))).code, "SPACE_CLOSED");
   });
 
+  test("asks for a slice without elements, and nothing is done", async () => {
+    using hms = await open(small);
+    const { space } = hms;
+    const x = space.alloc(Uint8Array, 65_536, { name: "x" });
+    x.view.fill(1);
+    // The second ends where the region does: the page behind it is not its own.
+    for (const empty of [x.slice(0, 0), x.slice(x.length), x.slice(100, 100)]) {
+      assert.equal(empty.pages.count, 0);
+      space.protect(empty, "read");
+      for (const advice of ["cold", "sequential"] as const) space.advise(empty, advice);
+      assert.deepEqual(space.explain(empty), []);
+      assert.deepEqual(space.residency(empty), []);
+      assert.deepEqual(space.placement(empty), []);
+      assert.deepEqual(await space.migrate(empty, "accel0"), { movedBytes: 0, keptBytes: 0, kept: [] });
+      assert.equal(await space.prefetch(empty, "accel0"), 0);
+      const request = { targets: ["accel0"], mode: "strict", migrate: true } as const;
+      for (const report of [empty.bind(request), empty.bind(null), await space.migrate(empty, request)])
+        assert.deepEqual([report.pages, report.targets, report.satisfied], [0, [], true]);
+      const reports = space.bindAll([
+        { of: empty, request },
+        { of: x.slice(0, 4096), request: { targets: ["host"] } },
+        { of: empty, request: null },
+      ]);
+      assert.deepEqual(
+        reports.map(({ pages }) => pages),
+        [0, 1, 0],
+      );
+      x.bind(null);
+    }
+    assert.equal((await errorOf(() => x.slice(0, 0).bind({ targets: [] }))).code, "TARGETS_EMPTY");
+    // It would have ended the process.
+    x.view[100] = 2;
+    assert.deepEqual([hms.statistics().movedToDeviceBytes, space.placement(x).length], [0, 0]);
+    await hms
+      .device("accel0")
+      .queue()
+      .run(() => {}, { x: x.slice(5, 5).read() });
+  });
+
+  test("calls regions as the reports do, whatever their names are", async () => {
+    using hms = await open(small);
+    const { space } = hms;
+    const names: readonly (readonly [given: string | undefined, expected: string | null])[] = [
+      ["plain", "plain"],
+      ["", null],
+      [undefined, null],
+      ["\u00e9".repeat(150), "\u00e9".repeat(128)],
+      [`${"x".repeat(254)}\u{1f600}`, "x".repeat(254)],
+      ["\u{1f600}".repeat(70), "\u{1f600}".repeat(64)],
+      ["half \ud83d", "half \ufffd"],
+      ["x".repeat(1000), "x".repeat(256)],
+    ];
+    for (const kind of ["private", "shared"] as const)
+      for (const [given, expected] of names) {
+        using x = space.alloc(Uint8Array, 4096, { kind, ...(given === undefined ? {} : { name: given }) });
+        const listed = (address: number): string | undefined =>
+          hms.regions(4096).find((one) => one.address === address && !one.gone)?.name;
+        assert.equal(listed(x.address), x.name);
+        if (expected === null) assert.match(x.name, /^region \d+$/);
+        else assert.equal(x.name, expected);
+        using copy = space.snapshot(x);
+        assert.equal(listed(copy.address), copy.name);
+        assert.match(copy.name, / snapshot$/);
+      }
+  });
+
+  test("shows regions and slices as JSON", async () => {
+    using hms = await open(small);
+    const x = hms.space.alloc(Float64Array, 100, { name: "x", kind: "shared" });
+    const shown: RegionJson = { name: "x", type: "Float64Array", length: 100, bytes: 800, kind: "shared" };
+    assert.deepEqual(JSON.parse(JSON.stringify(x)), shown);
+    assert.deepEqual(JSON.parse(JSON.stringify(x.slice(5, 7))), { region: shown, first: 5, length: 2 });
+  });
+
   test("has thousands of regions", async () => {
     using hms = await open(small);
     using first = hms.space.alloc(Int32Array, 100);
@@ -363,6 +437,34 @@ describe("misuse is answered by an error that says what to do", { skip }, () => 
     queue.close();
     events.close();
     assert.ok(HmsError.is(await errorOf(() => hms.timeline())));
+  });
+
+  test("what is under way when hms is closed ends with the word that hms is closed", async () => {
+    const ended = async (begin: (hms: Hms) => Promise<unknown>): Promise<unknown> => {
+      const hms = await open(small);
+      const ends = begin(hms).then(
+        () => "done",
+        (error: HmsError) => [error.code, error.errno],
+      );
+      hms.close();
+      return await ends;
+    };
+    const text = "await new Promise((later) => setTimeout(later, 2000)); export function f() {}";
+    const gone = ["HMS_CLOSED", "ENODEV"];
+    assert.deepEqual(await ended((hms) => hms.device("accel0").load({ text })), gone);
+    assert.deepEqual(
+      await ended((hms) =>
+        hms
+          .device("accel0")
+          .queue()
+          .run(() => {}, {}),
+      ),
+      gone,
+    );
+    const loop = async (hms: Hms): Promise<void> => {
+      for await (const event of hms.events()) assert.fail(event.kind);
+    };
+    assert.equal(await ended(loop), "done");
   });
 });
 

@@ -13,6 +13,9 @@ export const STATE = 2;
 export const ORIGIN_BYTE = 16;
 export const BYTES = 24;
 
+/** Arguments that a request can have. */
+export const ARGUMENTS_MAX = 32;
+
 export const OPEN = 0;
 export const CLOSED = 1;
 

@@ -1,13 +1,19 @@
 // How devices are named to be opened: text such as `accel:memory=64MiB,queues=8`.
 import { MEMORY_BYTES_MIN } from "@hms/driver-accel";
-import { DEVICE_PAGES_MAX, PAGE_BYTES } from "@hms/hmm";
+import { DEVICE_PAGES_MAX, HOST_PLACES, PAGE_BYTES } from "@hms/hmm";
 import { VICTIM_NAMES, type VictimName } from "@hms/policy";
 import { HmsError, nearest } from "@hms/topology";
+import { kindOf } from "./options.ts";
 import { parseSize } from "./size.ts";
 
 const MEMORY_DEFAULT = 64 * 2 ** 20;
 const MEMORY_MAX = DEVICE_PAGES_MAX * PAGE_BYTES;
 const QUEUES_MAX = 4096;
+/** Devices of one hms, and bytes of the text of each: what the interface carries. */
+const DEVICES_MAX = 64;
+const TEXT_BYTES = 256;
+/** Nodes and CPUs of the machine, as requests name them. */
+const OF_THE_MACHINE = /^(?:node|cpu|pu|uid)\d+$/i;
 const SPEC = /^(?<driver>[a-z][a-z0-9-]*)(?::(?<options>.*))?$/s;
 const OPTIONS = ["memory", "queues", "victims", "name"] as const;
 const KNOWN = "accel[:memory=SIZE][,queues=N][,victims=HOW][,name=NAME]";
@@ -44,18 +50,32 @@ function refuse(text: string, why: string, code: string = "BAD_DEVICE"): never {
  * ```
  */
 export function readDeviceSpecs(texts: readonly string[]): DeviceSpec[] {
+  if (texts.length > DEVICES_MAX)
+    throw new HmsError(
+      "BAD_DEVICE",
+      "EINVAL",
+      `Making devices failed: there may be ${DEVICES_MAX} at most, not ${texts.length}.`,
+    );
   const specs: DeviceSpec[] = [];
   for (const text of texts) specs.push(readDeviceSpec(text, new Set(specs.map(({ name }) => name))));
   return specs;
 }
 
-function readDeviceSpec(text: string, taken: ReadonlySet<string>): DeviceSpec {
+function readDeviceSpec(text: unknown, taken: ReadonlySet<string>): DeviceSpec {
+  if (typeof text !== "string")
+    throw new HmsError(
+      "BAD_DEVICE",
+      "EINVAL",
+      `Making a device failed: it must be named by text, not ${kindOf(text)}. Devices are written ${KNOWN}.`,
+    );
+  if (Buffer.byteLength(text) > TEXT_BYTES) refuse(text.slice(0, 64), `it has more than ${TEXT_BYTES} bytes`);
   const { driver = "", options: rest = "" } = SPEC.exec(text)?.groups ?? {};
   if (driver !== "accel") refuse(text, `there is no driver ${driver === "" ? "in it" : driver}`);
   const options = optionsOf(text, rest);
   const name = options.get("name") ?? freeName(driver, taken);
   if (!/^[\w.-]{1,64}$/.test(name)) refuse(text, "a name has 1 to 64 letters, digits, dots, dashes");
-  if (name === "host" || taken.has(name)) refuse(text, `the name ${name} is taken`);
+  if (taken.has(name)) refuse(text, `the name ${name} is taken`);
+  if (isPlace(name)) refuse(text, `the name ${name} says where pages are without it; choose another`);
   const queues = options.get("queues");
   const count = queues === undefined ? undefined : Number(queues);
   if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= QUEUES_MAX))
@@ -65,6 +85,11 @@ function readDeviceSpec(text: string, taken: ReadonlySet<string>): DeviceSpec {
   if (victims !== undefined && how === undefined)
     refuse(text, `victims must be one of ${VICTIM_NAMES.join(", ")}, not ${victims}`);
   return { driver, name, memory: memoryOf(text, name, options.get("memory")), queues: count, victims: how };
+}
+
+/** Whether a name is one of the words by which requests and reports tell places apart. */
+function isPlace(name: string): boolean {
+  return HOST_PLACES.some((place) => place === name.toLowerCase()) || OF_THE_MACHINE.test(name);
 }
 
 function memoryOf(text: string, name: string, given: string | undefined): number {

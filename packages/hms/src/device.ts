@@ -1,11 +1,12 @@
-import { programOf } from "@hms/driver-accel";
 import { HmsError } from "@hms/topology";
 import type { CoreRegistry, Handle, Input } from "@hms/uabi";
+import { Functions } from "./functions.ts";
+import { labelOf } from "./label.ts";
 import { closed, type Link } from "./link.ts";
-import { expectOptions, type Known } from "./options.ts";
+import { expectOptions, expectText, type Known, kindOf } from "./options.ts";
 import { Program } from "./program.ts";
 import { Queue } from "./queue.ts";
-import type { Space } from "./space.ts";
+import { Space } from "./space.ts";
 
 /** What a device is and can do, as `/sys/class/uacce` says it of real ones. */
 export interface DeviceAttributes {
@@ -43,7 +44,12 @@ export interface QueueOptions {
   readonly space?: Space;
 }
 
-const QUEUE: Known<QueueOptions> = { depth: "number", space: "object" };
+/** The longest names of programs and kernels. Bytes of UTF-8. */
+const NAME_BYTES = 256;
+/** A program without a name is called after the end of its URL. Characters. */
+const URL_NAME = 200;
+
+const QUEUE: Known<QueueOptions> = { depth: { least: 1, most: 65_536 }, space: "object" };
 const LOAD: Known<{ readonly name?: string; readonly kernels?: readonly string[] }> = {
   name: "string",
   kernels: "array",
@@ -67,11 +73,14 @@ export class Device {
   readonly name: string;
   /** How the interface names it. */
   readonly id: Handle<"device">;
+  /** Its programs of functions: queues load them by themselves. */
+  readonly functions: Functions = new Functions((text, name) =>
+    this.load({ text }, { name, kernels: [name] }),
+  );
   readonly #link: Link;
   readonly #of: { readonly space: () => Space; readonly onClose: () => void };
   readonly #queues = new Set<Queue>();
-  readonly #functions = new WeakMap<object, Promise<Program>>();
-  readonly #loaded = new WeakMap<object, Program>();
+  #closed = false;
 
   /** `Hms.device` makes them. */
   constructor(
@@ -91,6 +100,16 @@ export class Device {
     return this.#queues;
   }
 
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#closed || this.#link.over;
+  }
+
+  /** Whether both are one device: it can have been opened more than once. */
+  is(other: Device): boolean {
+    return this === other || (this.name === other.name && this.#link.leadsWhere(other.#link));
+  }
+
   /** What it is and can do now. */
   get attributes(): DeviceAttributes {
     this.#expectOpen("Asking");
@@ -100,7 +119,7 @@ export class Device {
 
   /**
    * Makes a queue that reaches one space, and starts it. Throws NO_INSTANCES (EBUSY) when the device has none left,
-   * DEVICE_ISOLATED (ENODEV).
+   * DEVICE_ISOLATED (ENODEV), OTHER_SPACE (EINVAL) for a space of another hms, SPACE_CLOSED (ENOENT).
    *
    * @example
    * ```ts
@@ -113,7 +132,7 @@ export class Device {
   queue(options: QueueOptions = {}): Queue {
     this.#expectOpen("Making a queue of");
     expectOptions("Making a queue", options, QUEUE);
-    const space = options.space ?? this.#of.space();
+    const space = this.#spaceOf(options.space);
     const made = this.#link.sync.queue.create({
       device: this.id,
       space: space.handle,
@@ -131,10 +150,22 @@ export class Device {
     return queue;
   }
 
+  #spaceOf(asked: Space | undefined): Space {
+    if (asked === undefined) return this.#of.space();
+    if (!(asked instanceof Space))
+      throw new HmsError(
+        "BAD_OPTION",
+        "EINVAL",
+        `Making a queue failed: its option space must be a space, as hms.space and createSpace give them, not ${kindOf(asked)}.`,
+      );
+    asked.expectOurs(`Making a queue of ${this.name} for a space`, this.#link);
+    return asked;
+  }
+
   /**
    * Loads a program. A module's kernels are the functions that it exports; it is loaded in the device's thread. Rejects
-   * with KERNEL_FAILED or BAD_PROGRAM (EINVAL) when it cannot be loaded, NO_SUCH_KERNEL (ENOENT) when it lacks one of
-   * `kernels`.
+   * with BAD_PROGRAM (EINVAL, or ETIMEDOUT) when it cannot be loaded, NO_SUCH_KERNEL (ENOENT) when it lacks one of
+   * `kernels`, TOO_MANY_PROGRAMS (ENOSPC) when the device has 4096.
    *
    * @example
    * ```ts
@@ -156,42 +187,30 @@ export class Device {
   ): Promise<Program> {
     this.#expectOpen("Loading a program to");
     expectOptions("Loading a program", options, LOAD);
-    const name = options.name ?? ("url" in source ? String(source.url).slice(-200) : "program");
-    const { registration, found = [] } = await this.#link.async.registration.create({
-      device: this.id,
-      name,
-      exports: options.kernels ?? [],
-      ...inputOf(source),
-    });
-    const wasm = "wasm" in source;
-    return new Program(this.#link, { id: registration, name, kernels: found, wasm });
+    const { kernels = [] } = options;
+    const from = inputOf(source);
+    const name = options.name ?? labelOf(from.url?.slice(-URL_NAME) ?? "program");
+    expectText("Loading a program", "its option name", name, NAME_BYTES);
+    for (const one of kernels) expectText("Loading a program", "each of its option kernels", one, NAME_BYTES);
+    const wasm = from.kind === "wasm";
+    const input = { device: this.id, name, exports: kernels, ...from };
+    for (;;) {
+      try {
+        const { registration, found = [] } = await this.#link.async.registration.create(input);
+        return new Program(this.#link, this, { id: registration, name, kernels: found, wasm });
+      } catch (error) {
+        if (!HmsError.is(error) || error.code !== "TOO_MANY_PROGRAMS" || !this.functions.makeRoom())
+          throw error;
+      }
+    }
   }
 
-  /** The program of a function, if it is loaded; else a promise of it. */
+  /** The program of a function, if it is loaded; else a promise of it. Throws NOT_A_KERNEL (EINVAL). */
   // biome-ignore lint/complexity/noBannedTypes: kernels differ in what they take
   programOf(kernel: Function): Program | Promise<Program> {
-    const there = this.#loaded.get(kernel);
-    if (there !== undefined) return there;
-    let loading = this.#functions.get(kernel);
-    if (loading === undefined) {
-      loading = this.#load(kernel);
-      this.#functions.set(kernel, loading);
-    }
-    return loading;
-  }
-
-  // biome-ignore lint/complexity/noBannedTypes: kernels differ in what they take
-  async #load(kernel: Function): Promise<Program> {
-    try {
-      const { source, kernel: name } = programOf(kernel);
-      const text = source.kind === "text" ? source.text : "";
-      const program = await this.load({ text }, { name, kernels: [name] });
-      this.#loaded.set(kernel, program);
-      return program;
-    } catch (error) {
-      this.#functions.delete(kernel);
-      throw error;
-    }
+    this.#expectOpen("Loading a program to");
+    const { program, loading } = this.functions.of(kernel);
+    return program ?? loading;
   }
 
   /**
@@ -216,7 +235,7 @@ export class Device {
   }
 
   /**
-   * Closes its queues; it can be opened again by `Hms.device`.
+   * Closes its queues, and unloads its programs; it can be opened again by `Hms.device`. Closing again does nothing.
    *
    * @example
    * ```ts
@@ -228,25 +247,46 @@ export class Device {
    * ```
    */
   close(): void {
+    if (this.#closed) return;
     for (const queue of [...this.#queues]) queue.close();
     if (!this.#link.over) this.#link.sync.device.close({ device: this.id });
+    this.#closed = true;
     this.#of.onClose();
   }
 
   #expectOpen(action: string): void {
     if (this.#link.over) throw closed(`${action} ${this.name}`);
+    if (!this.#closed) return;
+    throw new HmsError(
+      "DEVICE_CLOSED",
+      "ENXIO",
+      `${action} ${this.name} failed: it was closed. Open it again: hms.device(${JSON.stringify(this.name)}).`,
+    );
   }
 }
 
+/** What programs may hand over for a source, whatever types say. */
+type Given = { readonly [K in "url" | "text" | "wasm"]?: unknown } | null | undefined;
+
+/** Throws BAD_PROGRAM (EINVAL) for what is no source. */
 function inputOf(
   source: ProgramSource,
 ): Pick<Input<CoreRegistry, "registration", "create">, "kind" | "url" | "code"> {
-  if ("url" in source) return { kind: "es-module", url: String(source.url) };
-  if ("text" in source) return { kind: "es-module", code: new TextEncoder().encode(source.text) };
-  if ("wasm" in source) return { kind: "wasm", code: source.wasm };
+  const { url, text, wasm, ...others } = (source as Given) ?? {};
+  const given = Object.entries({ url, text, wasm }).filter(([, value]) => value !== undefined);
+  if (given.length === 1 && Object.keys(others).length === 0) {
+    if (url instanceof URL || isText(url)) return { kind: "es-module", url: String(url) };
+    if (isText(text)) return { kind: "es-module", code: new TextEncoder().encode(text) };
+    if (wasm instanceof Uint8Array && wasm.length > 0) return { kind: "wasm", code: wasm };
+  }
+  const what = given.map(([name, value]) => `${name}: ${kindOf(value)}`).join(", ");
   throw new HmsError(
     "BAD_PROGRAM",
     "EINVAL",
-    "Loading a program failed: expected is { url }, { text } or { wasm }.",
+    `Loading a program failed: expected is one of { url } (text or a URL), { text } and { wasm } (a Uint8Array), and none of them empty, not ${what === "" ? kindOf(source) : `{ ${what} }`}.`,
   );
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
 }

@@ -1,8 +1,8 @@
-import { HmsError } from "@hms/topology";
+import { HmsError, nearest } from "@hms/topology";
 import type { Answered, CoreRegistry, Handle } from "@hms/uabi";
 import type { Cause } from "./explain.ts";
 import type { Link } from "./link.ts";
-import { expectOptions, type Known } from "./options.ts";
+import { expectNumber, expectOptions, type Known, kindOf } from "./options.ts";
 
 const PAGE = 4096;
 type Read = Answered<CoreRegistry, "events", "read">;
@@ -47,7 +47,9 @@ export interface EventOptions {
   readonly capacity?: number;
 }
 
-const EVENTS: Known<EventOptions> = { topics: "array", capacity: "number" };
+const CAPACITY_MAX = 1_048_576;
+const LIMIT_MAX = 4096;
+const EVENTS: Known<EventOptions> = { topics: "array", capacity: { least: 1, most: CAPACITY_MAX } };
 
 /**
  * What happens, as it happens: to be iterated over, or asked by `take`. Bounded: what is not read in time gives way, and
@@ -93,7 +95,7 @@ export class EventStream implements AsyncIterable<HmsEvent>, Disposable {
   }
 
   /**
-   * Takes what is there, up to `limit` (1 to 4096, default 1024), without waiting.
+   * Takes what is there, up to `limit` (1 to 4096, default 1024; else BAD_OPTION, EINVAL), without waiting.
    *
    * @example
    * ```ts
@@ -107,6 +109,7 @@ export class EventStream implements AsyncIterable<HmsEvent>, Disposable {
    * ```
    */
   take(limit: number = 1024): HmsEvent[] {
+    expectNumber("Reading events", "the limit", limit, { least: 1, most: LIMIT_MAX });
     if (this.#closed || this.#link.over) return [];
     return this.#told(this.#link.sync.events.read({ events: this.#id, limit }));
   }
@@ -134,8 +137,7 @@ export class EventStream implements AsyncIterable<HmsEvent>, Disposable {
       try {
         read = await this.#link.async.events.read({ events: this.#id, wait: true });
       } catch (error) {
-        if (HmsError.is(error) && (error.code === "EVENTS_ENDED" || error.code === "CONNECTION_CLOSED"))
-          return;
+        if (HmsError.is(error) && (error.code === "EVENTS_ENDED" || error.code === "HMS_CLOSED")) return;
         throw error;
       }
       yield* this.#told(read);
@@ -154,12 +156,14 @@ export class EventStream implements AsyncIterable<HmsEvent>, Disposable {
   }
 }
 
-function bitOf(topic: EventTopic): number {
-  const bit = BITS[topic] as number | undefined;
-  if (bit !== undefined) return bit;
+function bitOf(topic: unknown): number {
+  if (typeof topic === "string" && Object.hasOwn(BITS, topic)) return BITS[topic as EventTopic];
+  const topics = Object.keys(BITS);
+  const [near] = typeof topic === "string" ? nearest(topic, topics) : [];
+  const hint = near === undefined ? "" : ` (did you mean ${near}?)`;
   throw new HmsError(
     "BAD_TOPIC",
     "EINVAL",
-    `Subscribing failed: there is no topic ${JSON.stringify(topic)}; there are ${Object.keys(BITS).join(", ")}.`,
+    `Subscribing failed: there is no topic ${kindOf(topic)}${hint}; there are ${topics.join(", ")}.`,
   );
 }

@@ -1,5 +1,8 @@
 // Apart from options.ts, which regions need themselves.
+import type { TypedArray } from "@hms/driver-accel";
 import { HmsError } from "@hms/topology";
+import type { Handle } from "@hms/uabi";
+import { type Link, otherHms } from "./link.ts";
 import { kindOf } from "./options.ts";
 import { Shared, Slice } from "./region.ts";
 
@@ -13,6 +16,31 @@ export function expectSlice(action: string, of: unknown): void {
 export function expectRegion(action: string, of: unknown): void {
   if (of instanceof Shared) return;
   throw badRegion(action, "a whole region, as alloc and file give it", of);
+}
+
+/**
+ * Throws OTHER_SPACE (EINVAL) for a region of another hms: what its handle and its pages say means others here. Also
+ * REGION_FREED (ENOENT), HMS_CLOSED (ENODEV). `action` goes before the region's name.
+ */
+export function expectOurs(action: string, link: Link, { region }: Slice<TypedArray>): void {
+  region.expectHere(action);
+  if (!region.isOf(link)) throw otherHms(`${action} ${region.name}`);
+}
+
+/** The same, and OTHER_SPACE (EINVAL) for a region of another space of this hms. */
+export function expectIn(
+  action: string,
+  link: Link,
+  space: Handle<"space">,
+  { region }: Slice<TypedArray>,
+): void {
+  expectOurs(action, link, region);
+  if (region.isIn(space)) return;
+  throw new HmsError(
+    "OTHER_SPACE",
+    "EINVAL",
+    `${action} ${region.name} failed: it is in another space of this hms. Ask the space that made it.`,
+  );
 }
 
 function badRegion(action: string, expected: string, given: unknown): HmsError {

@@ -2,13 +2,17 @@ import type { Answered, CoreRegistry, Handle, SocketServer } from "@hms/uabi";
 import type { Meeting } from "./beside.ts";
 import { Device } from "./device.ts";
 import { type EventOptions, EventStream } from "./events.ts";
+import type { Cause } from "./explain.ts";
 import { closed, type Link } from "./link.ts";
-import { expectOptions, type Known } from "./options.ts";
+import { expectNumber, expectOptions, expectText, type Known, NAME_BYTES } from "./options.ts";
+import { kindOf, type ListedKind } from "./region-kind.ts";
 import { type ServeOptions, serve } from "./serve.ts";
 import { parseSize, type Size } from "./size.ts";
 import { Space } from "./space.ts";
 
 const PAGE = 4096;
+/** Regions that are listed at most. */
+const REGIONS_MAX = 4096;
 type RegionAnswer = Answered<CoreRegistry, "context", "regions">["regions"][number];
 type SampleAnswer = Answered<CoreRegistry, "context", "timeline">["samples"][number];
 
@@ -50,8 +54,11 @@ export interface Statistics {
   readonly duplicatedBytes: number;
   /** What devices had no room for any more. */
   readonly evictedBytes: number;
+  /** What left RAM for the file for cold pages, and what was read back from it. Pages of files go to their own. */
   readonly swappedOutBytes: number;
   readonly swappedInBytes: number;
+  /** Of `swappedOutBytes`, what was not written: the file for cold pages had it already, and it had only been read since. */
+  readonly droppedCleanBytes: number;
   /** What was lost with a device. */
   readonly lostBytes: number;
   readonly invalidations: number;
@@ -69,7 +76,8 @@ export interface RegionTraffic {
   readonly name: string;
   readonly address: number;
   readonly bytes: number;
-  readonly kind: RegionAnswer["kind"];
+  /** As `kind` of the region itself. */
+  readonly kind: ListedKind;
   /** Whether it was freed. */
   readonly gone: boolean;
   readonly cpuFaults: number;
@@ -81,8 +89,23 @@ export interface RegionTraffic {
   /** Of those that came home, the ones that a device had no room for any more. */
   readonly evictedBytes: number;
   readonly duplicatedBytes: number;
+  /** As in `Statistics`. */
   readonly swappedOutBytes: number;
   readonly swappedInBytes: number;
+  readonly droppedCleanBytes: number;
+}
+
+/** Pages that went the same way for the same reason. */
+export interface Flow {
+  /** Places, as `explain` has them; `nowhere`: they were never touched before. */
+  readonly from: string;
+  readonly to: string;
+  readonly cause: Cause;
+  /** They stayed where they were, and read-only duplicates were made. */
+  readonly duplicate: boolean;
+  readonly bytes: number;
+  /** Moves that this took. */
+  readonly moves: number;
 }
 
 /** What had happened by a point of time. Counts are since hms was opened. */
@@ -229,7 +252,8 @@ export class Hms implements Disposable {
   }
 
   /**
-   * The device with a name; the same object each time. Throws NO_SUCH_DEVICE (ENOENT).
+   * The device with a name; the same object each time. Throws NO_SUCH_DEVICE (ENOENT), BAD_OPTION (EINVAL) for what is
+   * no name.
    *
    * @example
    * ```ts
@@ -242,6 +266,7 @@ export class Hms implements Disposable {
     this.#expectOpen("Opening a device");
     const there = this.#devices.get(name);
     if (there !== undefined) return there;
+    expectText("Opening a device", "its name", name, NAME_BYTES);
     const { device } = this.#link.sync.device.open({ context: this.#context, name });
     const made = new Device(this.#link, name, device, {
       space: () => this.space,
@@ -267,7 +292,9 @@ export class Hms implements Disposable {
    */
   statistics(): Statistics {
     this.#expectOpen("Counting");
-    const { statistics: s } = this.#link.sync.context.statistics({ context: this.#context });
+    const { statistics: s, droppedClean = 0 } = this.#link.sync.context.statistics({
+      context: this.#context,
+    });
     return {
       cpuFaults: s.cpuFaults,
       deviceFaults: s.deviceFaults,
@@ -279,6 +306,7 @@ export class Hms implements Disposable {
       evictedBytes: s.evicted * PAGE,
       swappedOutBytes: s.swappedOut * PAGE,
       swappedInBytes: s.swappedIn * PAGE,
+      droppedCleanBytes: droppedClean * PAGE,
       lostBytes: s.lost * PAGE,
       invalidations: s.invalidations,
       overrides: s.overrides,
@@ -290,7 +318,7 @@ export class Hms implements Disposable {
 
   /**
    * Regions with what happened to their pages, those with the most traffic first, also regions that were freed (the last
-   * 1024). `limit`: 1 to 4096, default 256.
+   * 1024). `limit`: 1 to 4096, default 256; else BAD_OPTION (EINVAL).
    *
    * @example
    * ```ts
@@ -304,7 +332,30 @@ export class Hms implements Disposable {
    */
   regions(limit: number = 256): RegionTraffic[] {
     this.#expectOpen("Listing regions");
+    expectNumber("Listing regions", "the limit", limit, { least: 1, most: REGIONS_MAX });
     return this.#link.sync.context.regions({ context: this.#context, limit }).regions.map(trafficOf);
+  }
+
+  /**
+   * Which way pages went, and why: of all regions together, also of those that were freed long ago.
+   *
+   * @example
+   * ```ts
+   * import { open } from "hms";
+   * using hms = await open({ ram: "64MiB", devices: ["accel:memory=8MiB"] });
+   * {
+   *   using x = hms.space.alloc(Uint8Array, 65536);
+   *   x.view.fill(1);
+   *   await hms.space.migrate(x, "accel0");
+   * }
+   * for (const { from, to, cause, bytes } of hms.flows())
+   *   console.log(from, to, cause, bytes); // host accel0 memory migrate 65536
+   * ```
+   */
+  flows(): Flow[] {
+    this.#expectOpen("Listing flows");
+    const { flows } = this.#link.sync.context.flows({ context: this.#context });
+    return flows.map(({ pages, ...flow }) => ({ ...flow, bytes: pages * PAGE }));
   }
 
   /**
@@ -339,7 +390,7 @@ export class Hms implements Disposable {
   }
 
   /**
-   * Subscribes to what happens from now on: an `EventStream`, to be closed. Throws BAD_TOPIC (EINVAL).
+   * Subscribes to what happens from now on: an `EventStream`, to be closed. Throws BAD_TOPIC, BAD_OPTION (EINVAL).
    *
    * @example
    * ```ts
@@ -420,12 +471,12 @@ export class Hms implements Disposable {
 }
 
 function trafficOf(region: RegionAnswer): RegionTraffic {
-  const { traffic: t } = region;
+  const { traffic: t, droppedClean = 0 } = region;
   return {
     name: region.name,
     address: region.address,
     bytes: region.size,
-    kind: region.kind,
+    kind: kindOf(region.kind),
     gone: region.gone,
     cpuFaults: t.cpuFaults,
     deviceFaults: t.deviceFaults,
@@ -436,6 +487,7 @@ function trafficOf(region: RegionAnswer): RegionTraffic {
     duplicatedBytes: t.duplicated * PAGE,
     swappedOutBytes: t.swappedOut * PAGE,
     swappedInBytes: t.swappedIn * PAGE,
+    droppedCleanBytes: droppedClean * PAGE,
   };
 }
 
@@ -458,6 +510,7 @@ function shareOf(
   target: string,
   share: Size | { readonly least?: Size; readonly most?: Size },
 ): { target: string; bytes: number; least?: number } {
+  expectText("Making a space", "the target of a share", target, NAME_BYTES);
   if (typeof share !== "object") return { target, bytes: parseSize(share, `the share of ${target}`) };
   expectOptions("Making a space", share, SHARE);
   const { least, most } = share;

@@ -56,8 +56,9 @@ export class Link implements Disposable {
     this.#bell = EventFd.of(meeting.wakeFd);
     this.#wakePage = WakePage.of(meeting.wakePage);
     this.#ring = new RingClient(ring, { wake: () => this.#wake() });
-    this.sync = syncClient(CORE, this.#ring);
-    this.async = asyncClient(CORE, this.#ring);
+    const ends = { close: () => this.close(), [Symbol.dispose]: () => this.close() };
+    this.sync = syncClient(CORE, { ...ends, call: (request) => this.#call(request) });
+    this.async = asyncClient(CORE, { ...ends, send: (request) => this.#send(request) });
     const hello: Hello = { peer, ring, tid: gettid(), threadAddress: threadAddress(), owner };
     const hellos = new BroadcastChannel(meeting.channel);
     hellos.postMessage(hello);
@@ -81,6 +82,33 @@ export class Link implements Disposable {
   time(ns: number): number {
     const origin = new Float64Array(this.meeting.words, ORIGIN_BYTE, 1)[0] ?? 0;
     return origin + ns / 1e6;
+  }
+
+  /** Whether both lead to one hms. A thread can have several connections to it: one of `open`, and one of `attach`. */
+  leadsWhere(other: Link): boolean {
+    return this === other || this.meeting.channel === other.meeting.channel;
+  }
+
+  #call(request: Uint8Array): Uint8Array {
+    try {
+      return this.#ring.call(request);
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
+  async #send(request: Uint8Array): Promise<Uint8Array> {
+    try {
+      return await this.#ring.send(request);
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
+  /** A connection that ended because hms was closed meanwhile is no failure of the connection. */
+  #told(error: unknown): unknown {
+    if (!this.over || !HmsError.is(error) || error.code !== "CONNECTION_CLOSED") return error;
+    return closed("The request");
   }
 
   #wake(): void {
@@ -120,4 +148,13 @@ export class Link implements Disposable {
 /** The error of whatever needs an hms that is not there any more. */
 export function closed(action: string): HmsError {
   return new HmsError("HMS_CLOSED", "ENODEV", `${action} failed: hms is closed.`);
+}
+
+/** The error of an action with a region or a space that this hms does not have. */
+export function otherHms(action: string): HmsError {
+  return new HmsError(
+    "OTHER_SPACE",
+    "EINVAL",
+    `${action} failed: it is of another hms. Take one that this hms made, or copy what it holds.`,
+  );
 }

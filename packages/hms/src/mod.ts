@@ -26,6 +26,7 @@ export type {
 } from "./explain.ts";
 export {
   type DeviceEntry,
+  type Flow,
   Hms,
   type HmsHandle,
   type InterfaceInfo,
@@ -42,6 +43,7 @@ export {
   type Access,
   type AccessMode,
   type RegionHandle,
+  type RegionJson,
   type RegionKind,
   Shared,
   Slice,

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { TypedArray } from "@hms/driver-accel";
 import {
+  budgetOf,
   EventFd,
   HANG_SECONDS,
   limitation,
@@ -16,10 +17,12 @@ import {
 import { HmsError } from "@hms/topology";
 import type { Handle } from "@hms/uabi";
 import { BYTES, KERNEL_TID, type KernelThreadData, type Meeting } from "./beside.ts";
+import { readDeviceSpecs } from "./device-spec.ts";
 import { atExit, catchSignals, notAtExit } from "./exit.ts";
+import { expectHandle } from "./handle.ts";
 import { Hms, type HmsHandle } from "./hms.ts";
 import { Link } from "./link.ts";
-import { expectOptions, type Known } from "./options.ts";
+import { expectOptions, expectText, type Known, PATH_BYTES, type Within } from "./options.ts";
 import { attachRegion, type RegionHandle, type Shared } from "./region.ts";
 import { startRecorder } from "./report/start.ts";
 import { parseSize, type Size } from "./size.ts";
@@ -28,6 +31,8 @@ import { parseSize, type Size } from "./size.ts";
 const END_MS = 5000;
 /** The least that the file for cold pages may be allowed to become. Bytes. */
 const SWAP_LEAST: number = 2 ** 20;
+/** A turn of the kernel thread may be at a slow disk for a while; a day is as good as never. */
+const WATCHDOG: Within = { least: 1, most: 86_400, fractions: true };
 
 /** What hms is opened with. */
 export interface OpenOptions {
@@ -45,7 +50,7 @@ export interface OpenOptions {
   readonly swap?: string;
   /** The most that this file may become, at least 1 MiB; default 64 GiB. */
   readonly swapMax?: Size;
-  /** Seconds that the kernel thread may be at one thing before the process ends; default 60. */
+  /** Seconds that the kernel thread may be at one thing before the process ends, 1 to 86400; default 60. */
   readonly watchdog?: number;
 }
 
@@ -54,17 +59,50 @@ const OPEN: Known<OpenOptions> = {
   devices: "array",
   swap: "string",
   swapMax: "any",
-  watchdog: "number",
+  watchdog: WATCHDOG,
 };
 
-/** What a program gets that does not say it by itself. */
-const ENVIRONMENT = {
-  ram: (): Size | undefined => process.env.HMS_RAM || undefined,
-  devices: (): readonly string[] | undefined => {
-    const specs = process.env.HMS_DEVICES?.split(/\s+/).filter((spec) => spec !== "") ?? [];
-    return specs.length === 0 ? undefined : specs;
-  },
-} as const;
+/** What a program gets that does not say it by itself: variables of the environment. */
+const RAM_VARIABLE = "HMS_RAM";
+const DEVICES_VARIABLE = "HMS_DEVICES";
+
+/** The option, or what the environment says, checked. Throws what `read` does; of a variable, the error names it. */
+function given<T, V>(option: T | undefined, variable: string, read: (value: T | string) => V): V | undefined {
+  if (option !== undefined) return read(option);
+  const text = process.env[variable]?.trim() ?? "";
+  if (text === "") return undefined;
+  try {
+    return read(text);
+  } catch (error) {
+    if (!HmsError.is(error)) throw error;
+    throw new HmsError(
+      error.code,
+      error.errno,
+      `${error.message} It is from ${variable} in the environment.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Bytes of a memory budget. Throws BAD_SIZE, BAD_RAM_SIZE (EINVAL). */
+function ramOf(size: Size): number {
+  const bytes = parseSize(size, "ram");
+  budgetOf(bytes);
+  return bytes;
+}
+
+/** Texts of devices. Throws what `readDeviceSpecs` does. */
+function devicesOf(devices: readonly string[] | string): readonly string[] {
+  const texts = typeof devices === "string" ? devices.split(/\s+/) : [...devices];
+  readDeviceSpecs(texts);
+  return texts;
+}
+
+/** The folder of the file for cold pages. Throws BAD_OPTION (EINVAL). */
+function swapOf(folder: string): string {
+  expectText("Opening hms", "its option swap", folder, PATH_BYTES);
+  return resolve(folder);
+}
 
 function moduleBeside(name: string): URL {
   return new URL(`./${name}.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
@@ -75,7 +113,7 @@ function moduleBeside(name: string): URL {
  * and what was written to files is written back whichever way it ends, but for SIGKILL and crashes.
  *
  * Rejects with NO_USERFAULTFD, KERNEL_TOO_OLD and others where the machine does not allow it, with a remedy; BAD_DEVICE,
- * BAD_OPTION, BAD_SIZE, BAD_RAM_SIZE (EINVAL).
+ * BAD_MEMORY_SIZE, BAD_OPTION, BAD_SIZE, BAD_RAM_SIZE (EINVAL).
  *
  * @example
  * ```ts
@@ -89,11 +127,12 @@ function moduleBeside(name: string): URL {
 export async function open(options: OpenOptions = {}): Promise<Hms> {
   expectOptions("Opening hms", options, OPEN);
   const { swap, swapMax, watchdog = HANG_SECONDS } = options;
-  const { ram = ENVIRONMENT.ram(), devices = ENVIRONMENT.devices() } = options;
+  const ram = given<Size, number>(options.ram, RAM_VARIABLE, ramOf);
+  const devices = given(options.devices, DEVICES_VARIABLE, devicesOf);
   const asked = {
-    ...(ram === undefined ? {} : { ram: parseSize(ram, "ram") }),
+    ...(ram === undefined ? {} : { ram }),
     ...(devices === undefined ? {} : { devices }),
-    ...(swap === undefined ? {} : { swap: resolve(swap) }),
+    ...(swap === undefined ? {} : { swap: swapOf(swap) }),
     ...(swapMax === undefined ? {} : { swapMax: swapMaxOf(swapMax) }),
   };
   warnOnce();
@@ -314,7 +353,8 @@ function linkTo(meeting: Meeting): { readonly link: Link; release(): void } {
 /**
  * Brings an hms, or one region, to this thread: the same memory at the same addresses. Give it back (`using`, `close`,
  * `free`) before the thread ends: until then the thread that opened hms cannot close it, nor free the region. Throws
- * HMS_CLOSED (ENODEV), BAD_HANDLE (ENOENT) for a region that is gone.
+ * HMS_CLOSED (ENODEV), BAD_HANDLE (ENOENT) for a region that is gone, BAD_HANDLE and BAD_TYPE (EINVAL) for what is no
+ * handle as it was given, or says more than the region has.
  *
  * @example
  * ```ts
@@ -337,6 +377,7 @@ function linkTo(meeting: Meeting): { readonly link: Link; release(): void } {
 export function attach(handle: HmsHandle): Hms;
 export function attach<T extends TypedArray = TypedArray>(handle: RegionHandle): Shared<T>;
 export function attach(handle: HmsHandle | RegionHandle): Hms | Shared<TypedArray> {
+  expectHandle(handle);
   const { link, release } = linkTo(handle.meeting);
   try {
     if (handle.hms === "region") return attachRegion(link, handle, release);

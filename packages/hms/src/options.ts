@@ -1,14 +1,29 @@
 // What programs hand over is checked before anything is done with it: types are gone when a program runs.
 import { HmsError, nearest } from "@hms/topology";
 
-/** What the value of an option has to be: a type, `any` for what is checked elsewhere, or one of some words. */
-type Check = "string" | "number" | "boolean" | "function" | "object" | "array" | "any" | readonly string[];
+/** The longest path, and the longest name of a device or a target, that the interface carries. Bytes of UTF-8. */
+export const PATH_BYTES = 4096;
+export const NAME_BYTES = 256;
+
+/** Numbers that are allowed. */
+export interface Within {
+  readonly least: number;
+  readonly most: number;
+  /** Fractions too. */
+  readonly fractions?: boolean;
+}
+
+/** A type (`text`: without zeros, which end it for the kernel), or `any` for what is checked elsewhere. */
+type Plain = "string" | "text" | "number" | "boolean" | "function" | "object" | "array" | "any";
+/** What the value of an option has to be: of a type, one of some words, or a number within bounds. */
+type Check = Plain | readonly string[] | Within;
 
 /** All options of a kind, and what their values have to be. */
 export type Known<O> = Readonly<Record<keyof O, Check>>;
 
-const EXPECTED: Readonly<Record<Exclude<Check, readonly string[]>, string>> = {
+const EXPECTED: Readonly<Record<Plain, string>> = {
   string: "text",
+  text: "text without a zero character",
   number: "a number",
   boolean: "true or false",
   function: "a function",
@@ -30,7 +45,7 @@ export function expectOptions<O extends object>(action: string, options: O, know
     const value: unknown = options[name as keyof O];
     if (value === undefined || meets(value, check)) continue;
     if (isWords(check)) throw badOption(action, unknownName(name, value, check));
-    throw badOption(action, `its option ${name} must be ${EXPECTED[check]}, not ${kindOf(value)}`);
+    throw badOption(action, `its option ${name} must be ${expected(check, value)}, not ${kindOf(value)}`);
   }
 }
 
@@ -39,15 +54,49 @@ export function expectWord(action: string, what: string, word: unknown, words: r
   if (!meets(word, words)) throw badOption(action, unknownName(what, word, words));
 }
 
+/** Throws BAD_OPTION (EINVAL) for what is no number within bounds. */
+export function expectNumber(action: string, what: string, value: unknown, within: Within): void {
+  if (!meets(value, within))
+    throw badOption(action, `${what} must be ${numbers(within)}, not ${kindOf(value)}`);
+}
+
+/** Throws BAD_OPTION (EINVAL) for what is no text that the interface can carry: of 1 to `most` bytes of UTF-8. */
+export function expectText(action: string, what: string, value: unknown, most: number): void {
+  const carried =
+    meets(value, "text") && (value as string).isWellFormed() && Buffer.byteLength(value as string) <= most;
+  if (carried && value !== "") return;
+  throw badOption(
+    action,
+    `${what} must be text of 1 to ${most} bytes of UTF-8 without a zero character, not ${kindOf(value)}`,
+  );
+}
+
 function isWords(check: Check): check is readonly string[] {
-  return typeof check !== "string";
+  return Array.isArray(check);
 }
 
 function meets(value: unknown, check: Check): boolean {
   if (isWords(check)) return typeof value === "string" && check.includes(value);
+  if (typeof check === "object") return isWithin(value, check as Within);
   if (check === "any") return true;
   if (check === "array") return Array.isArray(value);
+  if (check === "text") return typeof value === "string" && !value.includes("\0");
   return typeof value === check && value !== null;
+}
+
+function expected(check: Exclude<Check, readonly string[]>, value: unknown): string {
+  if (typeof check === "object") return numbers(check);
+  return check === "text" && typeof value !== "string" ? EXPECTED.string : EXPECTED[check];
+}
+
+function isWithin(value: unknown, { least, most, fractions = false }: Within): boolean {
+  return (
+    typeof value === "number" && value >= least && value <= most && (fractions || Number.isInteger(value))
+  );
+}
+
+function numbers({ least, most, fractions = false }: Within): string {
+  return `a ${fractions ? "" : "whole "}number from ${least} to ${most}`;
 }
 
 function unknownName(what: string, given: unknown, words: readonly string[]): string {

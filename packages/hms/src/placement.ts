@@ -89,7 +89,16 @@ export function dropping(range: Range | null): Command {
   return { ...(range === null ? {} : { range }), drop: true };
 }
 
-/** Binds, and waits until it is done. */
+/** Whether a command is for a range without pages: as with mbind(2), nothing is to be done then. */
+function isEmpty({ range }: Command): boolean {
+  return range !== undefined && range.count === 0;
+}
+
+function reportOfNothing({ mode = "preferred" }: Command = {}): PlacementReport {
+  return { mode, pages: 0, targets: [], refused: [], elsewhere: [], satisfied: true };
+}
+
+/** Binds, and waits until it is done. Commands for ranges without pages are not sent. */
 export function place(
   link: Link,
   space: Handle<"space">,
@@ -98,7 +107,14 @@ export function place(
 ): PlacementReport[] {
   expectOptions("Binding", options, BIND);
   const flags = options.dryRun === true ? DRY_RUN : 0;
-  return withReport(() => reportsOf(link.sync.space.place({ space, commands, flags }).reports));
+  const sent = commands.some(isEmpty) ? commands.filter((command) => !isEmpty(command)) : commands;
+  if (sent.length === 0 && commands.length > 0) return commands.map((command) => reportOfNothing(command));
+  const reports = withReport(() =>
+    reportsOf(link.sync.space.place({ space, commands: sent, flags }).reports),
+  );
+  if (sent.length === commands.length) return reports;
+  let next = 0;
+  return commands.map((one) => (isEmpty(one) ? reportOfNothing(one) : onlyOf(reports.slice(next++))));
 }
 
 /** Binds a range, or takes that back. */
@@ -112,8 +128,8 @@ export function bindSlice(
   if (bind !== null)
     return asShorthand(bind, () => onlyOf(place(link, space, [commandOf(range, bind)], options)));
   if (options.dryRun === true) return onlyOf(place(link, space, [dropping(range)], options));
-  link.sync.space.bind({ space, range });
-  return { mode: "preferred", pages: 0, targets: [], refused: [], elsewhere: [], satisfied: true };
+  if (range.count > 0) link.sync.space.bind({ space, range });
+  return reportOfNothing();
 }
 
 /** Moves pages to where a request says, once. */
@@ -123,6 +139,7 @@ export async function moveOnce(
   command: Command,
   options: BindOptions,
 ): Promise<PlacementReport> {
+  if (isEmpty(command)) return reportOfNothing(command);
   const flags = ONCE | (options.dryRun === true ? DRY_RUN : 0);
   try {
     const { reports } = await link.async.space.place({ space, commands: [command], flags });

@@ -1,6 +1,10 @@
 import type { IndexRange, KernelDevice } from "@hms/driver-accel";
+import { HmsError } from "@hms/topology";
 import type { Handle } from "@hms/uabi";
-import type { Link } from "./link.ts";
+import { expectNames } from "./arguments.ts";
+import type { Device } from "./device.ts";
+import type { InUse } from "./functions.ts";
+import { closed, type Link } from "./link.ts";
 import type { Access } from "./region.ts";
 
 /** What a kernel can be given: an array with what is to be done with it, or a number. */
@@ -16,12 +20,15 @@ export type Values<A> = {
 
 /**
  * A kernel: called with its arguments by name and a part of the index range, as often as it takes. It runs in the
- * device's thread and is brought there as text: it can use nothing from around it. It may use what Node.js has.
+ * device's thread and is brought there as text: it can use nothing from around it, and functions of the same text are
+ * one. It may use what Node.js has. It is neither async nor a generator.
  */
 export type KernelFunction<A> = (values: Values<A>, range: IndexRange, device: KernelDevice) => void;
 
 /** A program that a device has loaded: a module with kernels. `Device.load` makes them. */
-export class Program {
+export class Program implements InUse {
+  /** The device that has it. */
+  readonly device: Device;
   /** What reports call it. */
   readonly name: string;
   /** Names of the kernels in it. */
@@ -30,11 +37,15 @@ export class Program {
   readonly id: Handle<"registration">;
   /** Its kernels see regions in a WebAssembly memory, as their byte offsets in it. */
   readonly wasm: boolean;
+  /** Requests that are not over yet, also those that still wait. */
+  users = 0;
   readonly #link: Link;
-  readonly #numbers = new Map<string, number>();
+  readonly #named = new Map<string, NamedKernel[]>();
+  #gone = false;
 
   constructor(
     link: Link,
+    device: Device,
     made: {
       readonly id: Handle<"registration">;
       readonly name: string;
@@ -43,6 +54,7 @@ export class Program {
     },
   ) {
     this.#link = link;
+    this.device = device;
     this.id = made.id;
     this.name = made.name;
     this.kernels = made.kernels;
@@ -54,19 +66,40 @@ export class Program {
     return { program: this, name };
   }
 
-  /** How requests name a kernel with arguments of these names in this order. Throws NO_SUCH_KERNEL (ENOENT). */
+  /** How requests name a kernel with arguments of these names in this order. Throws NO_SUCH_KERNEL (ENOENT), BAD_ARGUMENT. */
   number(name: string, parameters: readonly string[]): number {
-    const key = `${name}(${parameters.join(",")})`;
-    let number = this.#numbers.get(key);
-    if (number === undefined) {
-      number = this.#link.sync.registration.kernel({ registration: this.id, name, parameters }).kernel;
-      this.#numbers.set(key, number);
-    }
+    if (this.#link.over) throw closed(`Naming kernel ${name}`);
+    if (this.gone) throw this.#unloaded(name);
+    const named = this.#named.get(name);
+    if (named !== undefined)
+      for (const known of named) if (sameNames(known.parameters, parameters)) return known.number;
+    expectNames(parameters);
+    const { kernel: number } = this.#link.sync.registration.kernel({
+      registration: this.id,
+      name,
+      parameters,
+    });
+    if (named === undefined) this.#named.set(name, [{ parameters, number }]);
+    else named.push({ parameters, number });
     return number;
   }
 
+  #unloaded(kernel: string): HmsError {
+    return new HmsError(
+      "NO_SUCH_KERNEL",
+      "ENOENT",
+      `Naming kernel ${kernel} failed: its program ${this.name} was unloaded from ${this.device.name}. Load it again.`,
+    );
+  }
+
+  /** Whether it was unloaded. */
+  get gone(): boolean {
+    return this.#gone || this.device.closed;
+  }
+
   /**
-   * Takes it from the device. Throws EBUSY while requests run it.
+   * Takes it from the device. Throws PROGRAM_BUSY (EBUSY) while requests of this thread use it. Unloading again does
+   * nothing, nor does it when the device was closed.
    *
    * @example
    * ```ts
@@ -78,8 +111,28 @@ export class Program {
    * ```
    */
   unload(): void {
-    if (!this.#link.over) this.#link.sync.registration.destroy({ registration: this.id });
+    if (this.gone) return;
+    if (this.users > 0)
+      throw new HmsError(
+        "PROGRAM_BUSY",
+        "EBUSY",
+        `Unloading program ${this.name} from ${this.device.name} failed: ${this.users === 1 ? "a request uses" : `${this.users} requests use`} it. Wait for what run and submit return.`,
+      );
+    this.#link.sync.registration.destroy({ registration: this.id });
+    this.#gone = true;
   }
+}
+
+/** How requests name a kernel with arguments of these names. */
+interface NamedKernel {
+  readonly parameters: readonly string[];
+  readonly number: number;
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** A kernel of a program. */

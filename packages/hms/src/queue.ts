@@ -10,11 +10,19 @@ import {
 } from "@hms/driver-accel";
 import { HmsError } from "@hms/topology";
 import type { Handle } from "@hms/uabi";
+import { badArgument, expectArgument, expectNames, namesOf } from "./arguments.ts";
 import type { Device } from "./device.ts";
+import type { FunctionProgram, InUse } from "./functions.ts";
 import { closed, type Link } from "./link.ts";
 import { expectOptions, type Known, kindOf } from "./options.ts";
-import type { Arguments, KernelFunction, Program, ProgramKernel } from "./program.ts";
-import { Slice } from "./region.ts";
+import {
+  type Argument,
+  type Arguments,
+  type KernelFunction,
+  Program,
+  type ProgramKernel,
+} from "./program.ts";
+import type { Slice } from "./region.ts";
 import type { Space } from "./space.ts";
 
 const EAGAIN = 11;
@@ -134,9 +142,13 @@ export class Queue implements Disposable {
 
   /**
    * Runs a kernel, and resolves when it is done. When the queue is full it waits for room. A function is brought to the
-   * device when it is first used. Rejects with the error that the request ended with, which names it: KERNEL_FAILED
-   * (EIO), DEVICE_FAULT (EFAULT), REQUEST_CANCELED (ECANCELED), QUEUE_DEAD (ENXIO), …; with OTHER_SPACE (EINVAL) for an
-   * array of another space; with REGION_FREED (ENOENT).
+   * device when it is first used, and again when it was not used for long and more than 1024 others were. Rejects with
+   * the error that the request ended with, which names it: KERNEL_FAILED (EIO; EINVAL for a kernel that returns a promise
+   * or a generator), DEVICE_FAULT (EFAULT), REQUEST_CANCELED (ECANCELED), QUEUE_DEAD (ENXIO), …
+   *
+   * Before anything is done it rejects with BAD_ARGUMENT (EINVAL), also for a bigint of more than 64 bits with its sign;
+   * NOT_A_KERNEL (EINVAL) for a function that is built in, async or a generator; OTHER_DEVICE (EINVAL) for a kernel that
+   * another device has; OTHER_SPACE (EINVAL) for an array of another space, or of another hms; REGION_FREED (ENOENT).
    *
    * @example
    * ```ts
@@ -147,7 +159,7 @@ export class Queue implements Disposable {
    * try {
    *   await queue.run(() => { throw new Error("no luck"); }, { x: x.read() });
    * } catch (error) {
-   *   console.log(error.code, error.message); // KERNEL_FAILED Request 0 of queue 0 failed: no luck.
+   *   console.log(error.code, error.message); // KERNEL_FAILED Request 0 of queue 0 failed: Error: no luck (line 1:31).
    * }
    * ```
    */
@@ -159,13 +171,15 @@ export class Queue implements Disposable {
     try {
       this.#expectOpen("Running a kernel on");
       expectOptions("Running a kernel", options, RUN);
-      expectWanted(options.signal);
-      const request = this.#request(kernel, args, options);
+      const { signal } = options;
+      if (signal !== undefined) expectSignal(signal);
+      const used = this.#programOf(kernel, args);
+      const request = this.#request(used, kernel, args, options);
       if (this.#behind === null && !(request instanceof Promise)) {
         const id = this.#client.submit(request);
-        if (id !== -EAGAIN) return this.#ended(id, options.signal);
+        if (id !== -EAGAIN) return this.#ended(id, signal, used);
       }
-      return this.#follow(async () => this.#admit(await request, options.signal), options.signal);
+      return this.#follow(request, signal, used);
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -194,22 +208,48 @@ export class Queue implements Disposable {
     },
   ): Promise<RunResult[]> {
     this.#expectOpen("Submitting to");
+    if (!Array.isArray(batch)) throw badArgument(`a batch must be an array, not ${kindOf(batch)}`);
     for (const work of batch) expectOptions<Work>("Submitting", work, WORK);
-    const requests = (batch as readonly Work<never>[]).map(({ kernel, args, ...options }) =>
-      this.#request(kernel, args, options),
-    );
-    // One that cannot be loaded is told in its turn.
-    for (const request of requests) if (request instanceof Promise) request.catch(() => undefined);
-    const completions = await this.#inTurn(async () => this.#submitAll(requests));
-    for (const completion of completions)
-      if (completion.code !== 0) throw failure(this.#client.queue, completion);
-    return completions.map((completion) => resultOf(this.#client.queue, completion));
+    const used: InUse[] = [];
+    try {
+      const requests = (batch as readonly Work<never>[]).map(({ kernel, args, ...options }) => {
+        const program = this.#programOf(kernel, args);
+        const request = this.#request(program, kernel, args, options);
+        program.users++;
+        used.push(program);
+        return request;
+      });
+      // One that cannot be loaded is told in its turn.
+      for (const request of requests) if (request instanceof Promise) request.catch(() => undefined);
+      const completions = await this.#inTurn(async () => this.#submitAll(requests));
+      for (const completion of completions)
+        if (completion.code !== 0) throw failure(this.#client.queue, completion);
+      return completions.map((completion) => resultOf(this.#client.queue, completion));
+    } finally {
+      for (const program of used) program.users--;
+    }
   }
 
-  /** How requests ended. The outcomes of `depth` requests are kept: they are taken before as many more are submitted. */
+  /** How requests ended. When one cannot be submitted, those before it end first. */
   async #submitAll(requests: readonly (Request | Promise<Request>)[]): Promise<Completion[]> {
     const ids: number[] = [];
     const ends: Completion[] = [];
+    try {
+      await this.#submitEach(requests, ids, ends);
+    } catch (error) {
+      if (!this.#closed) await this.#take(ids, ends, ids.length);
+      throw error;
+    }
+    await this.#take(ids, ends, ids.length);
+    return ends;
+  }
+
+  /** The outcomes of `depth` requests are kept: they are taken before as many more are submitted. */
+  async #submitEach(
+    requests: readonly (Request | Promise<Request>)[],
+    ids: number[],
+    ends: Completion[],
+  ): Promise<void> {
     const part = Math.max(1, this.depth >> 1);
     for (const request of requests) {
       const ready = request instanceof Promise ? await request : request;
@@ -219,18 +259,12 @@ export class Queue implements Disposable {
           ids.push(id);
           break;
         }
-        if (id !== -EAGAIN) {
-          // What was submitted ends first.
-          await this.#take(ids, ends, ids.length);
-          throw this.#refused();
-        }
+        if (id !== -EAGAIN) throw this.#refused();
         if (ids.length > ends.length) await this.#take(ids, ends, Math.min(ids.length, ends.length + part));
         else await this.#client.room();
         this.#expectOpen("Submitting to");
       }
     }
-    await this.#take(ids, ends, ids.length);
-    return ends;
   }
 
   /** Waits for the first so many, and takes how they ended. */
@@ -260,10 +294,27 @@ export class Queue implements Disposable {
     if (this.#behind === turn) this.#behind = null;
   }
 
-  async #follow(admit: () => Promise<number>, signal: AbortSignal | undefined): Promise<RunResult> {
+  async #follow(
+    request: Request | Promise<Request>,
+    signal: AbortSignal | undefined,
+    used: InUse,
+  ): Promise<RunResult> {
+    // One that cannot be loaded is told in its turn.
+    if (request instanceof Promise) request.catch(() => undefined);
+    used.users++;
     // Only the admission holds up those behind it.
-    const turn = this.#inTurn(admit);
-    return this.#ended(await (signal === undefined ? turn : this.#unlessAborted(turn, signal)), signal);
+    const turn = this.#inTurn(async () => this.#admit(await request, signal));
+    let id: number;
+    try {
+      id = await (signal === undefined ? turn : this.#unlessAborted(turn, signal));
+    } catch (error) {
+      // One that was cancelled while it waits has its turn all the same.
+      const over = (): void => void used.users--;
+      void turn.then(over, over);
+      throw error;
+    }
+    used.users--;
+    return this.#ended(id, signal, used);
   }
 
   /** Its number, unless it is cancelled while it waits for its turn: those before it may never end. */
@@ -298,18 +349,26 @@ export class Queue implements Disposable {
     }
   }
 
-  async #ended(id: number, signal: AbortSignal | undefined): Promise<RunResult> {
+  async #ended(id: number, signal: AbortSignal | undefined, used: InUse): Promise<RunResult> {
     if (id < 0) throw this.#refused();
-    if (signal !== undefined) this.#listen(id, signal);
-    return resultOf(this.#client.queue, await this.#client.completion(id));
+    used.users++;
+    const deaf = signal === undefined ? null : this.#listen(id, signal);
+    try {
+      return resultOf(this.#client.queue, await this.#client.completion(id));
+    } finally {
+      used.users--;
+      deaf?.();
+    }
   }
 
-  #listen(id: number, signal: AbortSignal): void {
+  /** Cancels a request when its signal says so; returns what ends that. */
+  #listen(id: number, signal: AbortSignal): () => void {
     const cancel = (): void => {
       if (!this.#closed && !this.#link.over) this.cancel(id);
     };
     if (signal.aborted) cancel();
     else signal.addEventListener("abort", cancel, { once: true });
+    return () => signal.removeEventListener("abort", cancel);
   }
 
   #refused(): HmsError {
@@ -328,50 +387,65 @@ export class Queue implements Disposable {
 
   // What a request says.
 
+  /** What has the kernel. A function is brought to the device if it is not there, but not for arguments that are none. */
+  #programOf(kernel: KernelFunction<never> | ProgramKernel, args: Arguments): Program | FunctionProgram {
+    if (typeof kernel === "function") {
+      const { functions } = this.device;
+      const known = functions.known(kernel);
+      if (known !== null) return known;
+      const names = namesOf(args);
+      expectNames(names);
+      for (const name of names) expectArgument(this.#link, name, args[name]);
+      return functions.of(kernel);
+    }
+    const program = (kernel as Partial<ProgramKernel> | null | undefined)?.program;
+    if (!(program instanceof Program) || typeof kernel.name !== "string")
+      throw badArgument(`its kernel must be a function or a kernel of a program, not ${kindOf(kernel)}`);
+    if (program.device === this.device || program.device.is(this.device)) return program;
+    throw new HmsError(
+      "OTHER_DEVICE",
+      "EINVAL",
+      `Running kernel ${kernel.name} of program ${program.name} on ${this.device.name} failed: another device has loaded it, ${program.device.name}${program.device.name === this.device.name ? " of another hms" : ""}. Load the program on this one.`,
+    );
+  }
+
   #request(
+    used: Program | FunctionProgram,
     kernel: KernelFunction<never> | ProgramKernel,
     args: Arguments,
     options: Omit<RunOptions, "signal">,
   ): Request | Promise<Request> {
-    if (
-      typeof kernel !== "function" &&
-      !(typeof kernel === "object" && kernel !== null && "program" in kernel)
-    )
-      throw badArgument(`its kernel must be a function or a kernel of a program, not ${kindOf(kernel)}`);
-    if (typeof args !== "object" || args === null)
-      throw badArgument(`its arguments must be an object with a property for each, not ${kindOf(args)}`);
-    const program = typeof kernel === "function" ? this.device.programOf(kernel) : kernel.program;
-    if (program instanceof Promise)
-      return program.then((loaded) => this.#filled(loaded, loaded.kernels[0] ?? "", args, options));
-    const name = typeof kernel === "function" ? (program.kernels[0] ?? "") : kernel.name;
-    return this.#filled(program, name, args, options);
-  }
-
-  #filled(program: Program, name: string, args: Arguments, options: Omit<RunOptions, "signal">): Request {
-    const names = Object.keys(args);
-    const { range, whole } = options;
+    const names = namesOf(args);
+    const { range } = options;
     if (range !== undefined && !(Number.isSafeInteger(range.first) && Number.isSafeInteger(range.end)))
       throw badArgument(
         `its range must have first and end, both whole numbers, not ${kindOf(range.first)} and ${kindOf(range.end)}`,
       );
+    if (used instanceof Program) return this.#filled(used, kernel.name, names, args, options);
+    const { program } = used;
+    if (program !== null) return this.#filled(program, program.kernels[0] ?? "", names, args, options);
+    return used.loading.then((loaded) => this.#filled(loaded, loaded.kernels[0] ?? "", names, args, options));
+  }
+
+  #filled(
+    program: Program,
+    kernel: string,
+    names: readonly string[],
+    args: Arguments,
+    { range, whole }: Omit<RunOptions, "signal">,
+  ): Request {
     return {
-      kernel: program.number(name, names),
+      kernel: program.number(kernel, names),
       args: names.map((key) => this.#argument(program, key, args[key])),
       ...(range === undefined ? {} : { range }),
       ...(whole === undefined ? {} : { whole }),
     };
   }
 
-  #argument(program: Program, name: string, argument: Arguments[string] | undefined): WireArgument {
-    if (typeof argument === "number" || typeof argument === "bigint") return argument;
-    if (argument === undefined || typeof argument !== "object" || !("array" in argument)) {
-      throw badArgument(
-        `argument ${name} must be a number, or what read(), write() or update() of a region gives, not ${kindOf(argument)}`,
-      );
-    }
+  #argument(program: Program, name: string, argument: Argument | undefined): WireArgument {
+    expectArgument(this.#link, name, argument);
+    if (typeof argument !== "object") return argument;
     const { array, access } = argument;
-    if (!(array instanceof Slice))
-      throw badArgument(`argument ${name} must be of a region or a slice of one, not of ${kindOf(array)}`);
     return {
       region: this.#attach(array, program),
       type: array.region.element,
@@ -383,7 +457,6 @@ export class Queue implements Disposable {
 
   /** How requests name the region; the device is told of it when it is first used. */
   #attach({ region }: Slice<TypedArray>, program: Program): number {
-    region.expectHere("Running a kernel on");
     const key = program.wasm ? `${region.id}/${program.id}` : String(region.id);
     let number = this.#attached.get(key);
     if (number === undefined) {
@@ -548,6 +621,18 @@ export class Queue implements Disposable {
   }
 }
 
+/** Throws BAD_OPTION (EINVAL) for what is no signal, and what `expectWanted` throws. */
+function expectSignal(signal: AbortSignal): void {
+  // By what it can do: other realms have signals of their own.
+  if (typeof signal.aborted !== "boolean" || typeof signal.addEventListener !== "function")
+    throw new HmsError(
+      "BAD_OPTION",
+      "EINVAL",
+      `Running a kernel failed: its option signal must be an AbortSignal, not ${kindOf(signal)}.`,
+    );
+  expectWanted(signal);
+}
+
 /** Throws REQUEST_CANCELED (ECANCELED) for a request that was cancelled before it was submitted. */
 function expectWanted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw canceledBefore();
@@ -559,10 +644,6 @@ function canceledBefore(): HmsError {
     "ECANCELED",
     "Running a kernel failed: it was cancelled before it was submitted.",
   );
-}
-
-function badArgument(why: string): HmsError {
-  return new HmsError("BAD_ARGUMENT", "EINVAL", `Running a kernel failed: ${why}.`);
 }
 
 function resultOf(queue: number, completion: Completion): RunResult {

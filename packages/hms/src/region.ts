@@ -5,6 +5,7 @@ import { HmsError } from "@hms/topology";
 import type { CoreRegistry, Handle, TypeValue } from "@hms/uabi";
 import { type ArrayType, arrayType, elementName } from "./arrays.ts";
 import type { Meeting } from "./beside.ts";
+import { expectInside } from "./handle.ts";
 import { closed, type Link } from "./link.ts";
 import { type Bind, type BindOptions, bindSlice } from "./placement.ts";
 
@@ -38,9 +39,21 @@ export interface RegionHandle {
   readonly length: number;
 }
 
+/** A region as JSON shows it. */
+export interface RegionJson {
+  readonly name: string;
+  /** Name of the typed array's constructor. */
+  readonly type: string;
+  /** Elements. */
+  readonly length: number;
+  readonly bytes: number;
+  readonly kind: RegionKind;
+}
+
 /**
  * A part of a region, or all of it: elements that follow each other. Its view is the memory itself, and kernels take it
- * as an argument.
+ * as an argument. A part may have no elements: then it has no pages either, and what is asked for its pages is done for
+ * none.
  */
 export class Slice<T extends TypedArray> {
   /** The region that it is a part of. */
@@ -137,12 +150,12 @@ export class Slice<T extends TypedArray> {
     return this.region.bindPages(this.pages, request, options);
   }
 
-  /** The pages that it is on, by their numbers: what the interface calls a range. */
+  /** The pages that it is on, by their numbers: what the interface calls a range. None for no elements. */
   get pages(): Range {
     const { type, address } = this.region;
     const from = address + this.first * type.BYTES_PER_ELEMENT;
     const first = Math.floor(from / PAGE);
-    return { first, count: Math.max(1, Math.ceil((from + this.bytes) / PAGE) - first) };
+    return { first, count: this.length === 0 ? 0 : Math.ceil((from + this.bytes) / PAGE) - first };
   }
 }
 
@@ -320,7 +333,7 @@ export class Shared<T extends TypedArray> extends Slice<T> implements Disposable
   }
 
   #letGo(): void {
-    this.#link.sync.region.close({ region: this.id });
+    letGo(this.#link, this.id);
     this.forget();
   }
 
@@ -345,21 +358,63 @@ export class Shared<T extends TypedArray> extends Slice<T> implements Disposable
     throw new HmsError("REGION_FREED", "ENOENT", `${action} ${this.name} failed: it was freed.`);
   }
 
+  /** Whether it is of the hms that the connection leads to. */
+  isOf(link: Link): boolean {
+    return this.#link.leadsWhere(link);
+  }
+
+  /** Whether it is in a space of its hms. */
+  isIn(space: Handle<"space">): boolean {
+    return this.#space === space;
+  }
+
+  /** For `JSON.stringify`: what it is, without what it holds. */
+  toJSON(): RegionJson {
+    const { name, length, bytes, kind } = this;
+    return { name, type: this.type.name, length, bytes, kind };
+  }
+
   [Symbol.dispose](): void {
     this.free();
   }
 }
 
-/** A region of another thread, by its handle. */
+/** How often each connection has attached regions: the kernel thread knows only which thread has which. */
+const attachments = new WeakMap<Link, Map<Handle<"region">, number>>();
+
+function hold(link: Link, region: Handle<"region">): { readonly address: Address; readonly size: number } {
+  const opened = link.sync.region.open({ region });
+  const held = attachments.get(link) ?? new Map<Handle<"region">, number>();
+  attachments.set(link, held.set(region, (held.get(region) ?? 0) + 1));
+  return opened;
+}
+
+/** The last of a thread that lets go of a region closes it. */
+function letGo(link: Link, region: Handle<"region">): void {
+  const held = attachments.get(link);
+  const left = (held?.get(region) ?? 1) - 1;
+  if (left === 0) link.sync.region.close({ region });
+  if (left === 0) held?.delete(region);
+  else held?.set(region, left);
+}
+
+/** A region of another thread, by its handle. Throws BAD_HANDLE (ENOENT; EINVAL), BAD_TYPE (EINVAL). */
 export function attachRegion(link: Link, handle: RegionHandle, onFree: () => void): Shared<TypedArray> {
+  const type = arrayType(handle.type);
   const region = handle.region as Handle<"region">;
-  const { address } = link.sync.region.open({ region });
+  const { address, size } = hold(link, region);
+  try {
+    expectInside(handle, type.BYTES_PER_ELEMENT, size);
+  } catch (error) {
+    letGo(link, region);
+    throw error;
+  }
   return new Shared({
     link,
     context: handle.context as Handle<"context">,
     space: handle.space as Handle<"space">,
     handle: region,
-    type: arrayType(handle.type),
+    type,
     length: handle.length,
     address,
     kind: handle.kind,

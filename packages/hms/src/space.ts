@@ -5,11 +5,21 @@ import type { PlacementReport, PlacementRequest } from "@hms/policy";
 import { HmsError } from "@hms/topology";
 import type { Answered, CoreRegistry, Handle, Input } from "@hms/uabi";
 import { type ArrayType, elementName } from "./arrays.ts";
-import { expectRegion, expectSlice } from "./expect-region.ts";
+import { badFile, expectFileOffset } from "./bad-file.ts";
+import { expectIn, expectRegion, expectSlice } from "./expect-region.ts";
 import type { Explanation, Kept, MoveReport, Residency } from "./explain.ts";
 import { explanationsOf, residencyOf } from "./explain.ts";
-import { closed, type Link } from "./link.ts";
-import { expectOptions, expectWord, type Known, kindOf } from "./options.ts";
+import { labelOf } from "./label.ts";
+import { closed, type Link, otherHms } from "./link.ts";
+import {
+  expectOptions,
+  expectText,
+  expectWord,
+  type Known,
+  kindOf,
+  NAME_BYTES,
+  PATH_BYTES,
+} from "./options.ts";
 import {
   asShorthand,
   type Bind,
@@ -31,6 +41,8 @@ const PAGE = 4096;
 const READ = 1;
 const WRITE = 2;
 const DUPLICATE = 1;
+/** The largest region: bytes. */
+const BYTES_MAX = 2 ** 47;
 
 /** Any region or slice. */
 export type AnySlice = Slice<TypedArray>;
@@ -38,7 +50,7 @@ type AnyShared = Shared<TypedArray>;
 
 /** How a region is made. */
 export interface AllocOptions {
-  /** What reports and `/proc/self/maps` call it. */
+  /** What reports and `/proc/self/maps` call it; cut to 256 bytes. Default: `region` and a number. */
   readonly name?: string;
   /** `private` (default), or `shared`: pages that the CPU and devices use in place, in the host's memory. */
   readonly kind?: "private" | "shared";
@@ -50,8 +62,12 @@ export interface AllocOptions {
 
 /** How a file becomes a region. */
 export interface FileOptions {
+  /** What reports call it; cut to 256 bytes. Default: `region` and a number. */
   readonly name?: string;
-  /** What is written goes to the file; it grows to `length`, and is made if it is not there. Default false. */
+  /**
+   * What is written goes to the file; it grows to `length`, and is made if it is not there. Default false: a write on
+   * the CPU ends the process (SIGSEGV), as to any memory that is read-only, and a kernel's fails its request.
+   */
   readonly writable?: boolean;
   /** The memory may be written, and the file stays as it is. Default false. */
   readonly private?: boolean;
@@ -64,13 +80,13 @@ export interface FileOptions {
 }
 
 const ALLOC: Known<AllocOptions> = {
-  name: "string",
+  name: "text",
   kind: ["private", "shared"],
   huge: "boolean",
   bind: "any",
 };
 const FILE: Known<FileOptions> = {
-  name: "string",
+  name: "text",
   writable: "boolean",
   private: "boolean",
   offset: "number",
@@ -85,6 +101,8 @@ const EXPLAIN: Known<{ readonly nodes?: boolean }> = { nodes: "boolean" };
 
 /** How pages of a range will be used. */
 export type Advice = Input<CoreRegistry, "space", "advise">["advice"];
+
+const ADVICE: readonly Advice[] = ["normal", "sequential", "random", "read-mostly", "cold"];
 
 /** What a space holds now. */
 export interface SpaceStatistics {
@@ -161,14 +179,7 @@ export class Space implements Disposable {
   alloc<T extends TypedArray>(type: ArrayType<T>, length: number, options: AllocOptions = {}): Shared<T> {
     elementName(type);
     expectOptions("Making a region", options, ALLOC);
-    const bytes = typeof length === "number" ? length * type.BYTES_PER_ELEMENT : Number.NaN;
-    if (!Number.isInteger(length) || length < 1 || !Number.isSafeInteger(bytes) || bytes > 2 ** 47) {
-      throw new HmsError(
-        "BAD_LENGTH",
-        "EINVAL",
-        `Making a region failed: its length must be a whole number from 1 on and its size at most 2^47 bytes, not ${kindOf(length)} elements of ${type.BYTES_PER_ELEMENT} bytes.`,
-      );
-    }
+    const bytes = bytesOf("Making a region", type, length);
     const { kind = "private", huge } = options;
     return this.#create(type, length, kind, options, {
       kind: kind === "shared" ? "shared" : "anonymous",
@@ -179,8 +190,9 @@ export class Space implements Disposable {
 
   /**
    * Makes a file a region: its pages are read as they are touched. A part of a file can have one writable region, in
-   * this process or another. Throws BAD_FILE (ENOENT, EACCES, …), EMPTY_FILE, BAD_LENGTH and BAD_FILE_OFFSET (EINVAL),
-   * FILE_IN_USE (EBUSY).
+   * this process or another. Without `writable` and `private`, writing to the view ends the process (SIGSEGV). Throws
+   * BAD_FILE (ENOENT, EACCES, EFBIG, …), EMPTY_FILE, BAD_LENGTH and BAD_FILE_OFFSET (EINVAL), FILE_IN_USE (EBUSY); a
+   * file that was made for it is taken away again then.
    *
    * @example
    * ```ts
@@ -195,21 +207,17 @@ export class Space implements Disposable {
   file<T extends TypedArray>(path: string, type: ArrayType<T>, options: FileOptions = {}): Shared<T> {
     elementName(type);
     expectOptions("Making a region of a file", options, FILE);
-    if (typeof path !== "string")
-      throw new HmsError(
-        "BAD_FILE",
-        "EINVAL",
-        `Making a region of a file failed: its path must be text, not ${kindOf(path)}.`,
-      );
+    const whole = pathOf(path);
     const { writable = false, offset = 0, length } = options;
+    expectFileOffset(whole, offset);
     const copy = options.private === true;
-    const whole = resolve(path);
     const elements = length ?? this.#elementsOf(whole, type, offset);
+    const bytes = bytesOf(`Making a region of ${whole}`, type, elements);
     const region = this.#create(type, elements, copy ? "copy" : "file", options, {
       kind: copy ? "copy" : "file",
       path: whole,
       offset,
-      bytes: elements * type.BYTES_PER_ELEMENT,
+      bytes,
       protection: writable || copy ? READ | WRITE : READ,
     });
     if (writable && !copy) this.#onWritableFile();
@@ -235,6 +243,7 @@ export class Space implements Disposable {
     input: Omit<Input<CoreRegistry, "region", "create">, "space">,
   ): Shared<T> {
     this.#expectOpen("Making a region");
+    const label = labelOf(name ?? "");
     // A file may be made or grow: so what is wrong with the request is found before.
     if (bind !== undefined) commandOf(null, bind);
     if (bind !== undefined && input.path !== undefined)
@@ -243,10 +252,10 @@ export class Space implements Disposable {
       this.#link.sync.region.create({
         space: this.handle,
         ...input,
-        ...(name === undefined ? {} : { label: name.slice(0, 200) }),
+        ...(label === "" ? {} : { label }),
       }),
     );
-    const region = this.#adopt(type, length, kind, name ?? `region ${made.region}`, made);
+    const region = this.#adopt(type, length, kind, label === "" ? `region ${made.region}` : label, made);
     try {
       if (bind !== undefined) this.bind(region, bind);
       return region;
@@ -282,7 +291,8 @@ export class Space implements Disposable {
 
   /**
    * A new region with what a region holds now: what is written to either later does not show in the other. Nobody can
-   * write while it is made; of `shared` and `file` regions, that is only so for each page. Throws PAGES_LOST (EIO).
+   * write while it is made; of `shared` and `file` regions, that is only so for each page. Throws PAGES_LOST (EIO), and
+   * OTHER_SPACE (EINVAL) for a region of another space or hms, as all that asks for a region or a slice here.
    *
    * @example
    * ```ts
@@ -297,10 +307,10 @@ export class Space implements Disposable {
    */
   snapshot<T extends TypedArray>(region: Shared<T>): Shared<T> {
     expectRegion("Making a snapshot", region);
-    region.expectHere("Making a snapshot of");
+    this.#expectMine("Making a snapshot of", region);
     const { snapshot, address } = this.#link.sync.region.snapshot({ region: region.id });
     const kind = region.kind === "copy" ? "copy" : "private";
-    return this.#adopt(region.type, region.length, kind, `${region.name} snapshot`, {
+    return this.#adopt(region.type, region.length, kind, labelOf(region.name, " snapshot"), {
       region: snapshot,
       address,
     });
@@ -323,11 +333,11 @@ export class Space implements Disposable {
   explain(of: AnySlice, options: { readonly nodes?: boolean } = {}): Explanation[] {
     expectSlice("Explaining", of);
     expectOptions("Explaining", options, EXPLAIN);
-    of.region.expectHere("Explaining");
+    this.#expectMine("Explaining", of);
     const runs: Answered<CoreRegistry, "space", "explain">["runs"][number][] = [];
     const range = of.pages;
     const end = range.first + range.count;
-    for (let first = range.first; ; ) {
+    for (let first = range.first; first < end; ) {
       const answer = this.#link.sync.space.explain({
         space: this.handle,
         range: { first, count: end - first },
@@ -335,7 +345,7 @@ export class Space implements Disposable {
         ...(options.nodes === true ? { nodes: true } : {}),
       });
       runs.push(...answer.runs);
-      if (answer.next === undefined || answer.next >= end) break;
+      if (answer.next === undefined) break;
       first = answer.next;
     }
     return explanationsOf(runs, of.region.address, (ns) => this.#link.time(ns));
@@ -354,20 +364,21 @@ export class Space implements Disposable {
    */
   residency(of: AnySlice): Residency[] {
     expectSlice("Looking at", of);
-    of.region.expectHere("Looking at");
+    this.#expectMine("Looking at", of);
     const found: Residency[] = [];
     const range = of.pages;
     const end = range.first + range.count;
-    for (let first = range.first; ; ) {
+    for (let first = range.first; first < end; ) {
       const answer = this.#link.sync.region.residency({
         region: of.region.id,
         range: { first, count: end - first },
         limit: 65536,
       });
       found.push(...residencyOf(answer, of.region.address));
-      if (answer.next === undefined || answer.next >= end) return found;
+      if (answer.next === undefined) break;
       first = answer.next;
     }
+    return found;
   }
 
   /**
@@ -403,12 +414,15 @@ export class Space implements Disposable {
   ): Promise<MoveReport | PlacementReport> {
     expectSlice("Migrating", of);
     expectOptions("Migrating", options, MIGRATE);
-    of.region.expectHere("Migrating");
+    this.#expectMine("Migrating", of);
+    const range = of.pages;
     if (typeof target !== "string")
-      return moveOnce(this.#link, this.handle, commandOf(of.pages, target), options);
+      return moveOnce(this.#link, this.handle, commandOf(range, target), options);
+    expectText("Migrating", "its target", target, NAME_BYTES);
+    if (range.count === 0) return { movedBytes: 0, keptBytes: 0, kept: [] };
     const { moved, left, kept } = await this.#link.async.space.migrate({
       space: this.handle,
-      range: of.pages,
+      range,
       target,
       ...(options.duplicate === true ? { flags: DUPLICATE } : {}),
     });
@@ -438,15 +452,18 @@ export class Space implements Disposable {
    */
   async prefetch(of: AnySlice, target: string): Promise<number> {
     expectSlice("Prefetching", of);
-    of.region.expectHere("Prefetching");
-    const { moved } = await this.#link.async.space.prefetch({ space: this.handle, range: of.pages, target });
+    this.#expectMine("Prefetching", of);
+    expectText("Prefetching", "its target", target, NAME_BYTES);
+    const range = of.pages;
+    if (range.count === 0) return 0;
+    const { moved } = await this.#link.async.space.prefetch({ space: this.handle, range, target });
     return moved * PAGE;
   }
 
   /**
    * Says how pages will be used: `sequential`, `random`, `read-mostly` (devices duplicate instead of moving), `cold`
    * (the first to go to disk), `normal` (takes it back). Changes speed only. All but `cold` need a whole region: else
-   * PART_OF_A_REGION (EOPNOTSUPP).
+   * PART_OF_A_REGION (EOPNOTSUPP). Throws BAD_OPTION (EINVAL) for another word.
    *
    * @example
    * ```ts
@@ -458,8 +475,10 @@ export class Space implements Disposable {
    */
   advise(of: AnySlice, advice: Advice): void {
     expectSlice("Advising", of);
-    of.region.expectHere("Advising");
-    this.#link.sync.space.advise({ space: this.handle, range: of.pages, advice });
+    expectWord("Advising", "advice", advice, ADVICE);
+    this.#expectMine("Advising", of);
+    const range = of.pages;
+    if (range.count > 0) this.#link.sync.space.advise({ space: this.handle, range, advice });
   }
 
   /**
@@ -472,7 +491,8 @@ export class Space implements Disposable {
    * the request says `migrate`; then the thread waits until they have moved. With the mode `strict` the listed targets
    * are all that there is: if there is no room for the pages (for `size` bytes, or without it for all of the range), or
    * if some will not move, it throws, and everything is as it was. The report says where pages are now, what was refused
-   * and by whom; `placement` says it again later. With `dryRun` nothing is done, and it says what would be.
+   * and by whom; `placement` says it again later. With `dryRun` nothing is done, and it says what would be. For a slice
+   * without elements nothing is done either, and the report is of 0 pages.
    *
    * Throws what is wrong with the request (EINVAL), TARGET_UNKNOWN and INITIATOR_UNKNOWN (ENOENT), for the name of one
    * target NO_SUCH_TARGET; NO_FILE (EINVAL); PLACEMENT_REFUSED, a `PlacementError` that carries the report.
@@ -493,13 +513,14 @@ export class Space implements Disposable {
    */
   bind(of: AnySlice, request: Bind | null, options: BindOptions = {}): PlacementReport {
     expectSlice("Binding", of);
-    of.region.expectHere("Binding");
+    this.#expectMine("Binding", of);
     return bindSlice(this.#link, this.handle, of.pages, request, options);
   }
 
   /**
    * Binds several regions or parts at once: all commands are looked at before any takes effect, and if a `strict` one
-   * cannot be met none does. Commands take effect in order. Throws as `bind`; the error says which command it is about.
+   * cannot be met none does. Commands take effect in order. Throws as `bind`; the error says which command it is about,
+   * where slices without elements do not count.
    *
    * @example
    * ```ts
@@ -521,7 +542,7 @@ export class Space implements Disposable {
     this.#expectOpen("Binding");
     const said = commands.map(({ of, request }) => {
       expectSlice("Binding", of);
-      of.region.expectHere("Binding");
+      this.#expectMine("Binding", of);
       return request === null ? dropping(of.pages) : commandOf(of.pages, request);
     });
     return place(this.#link, this.handle, said, options);
@@ -570,16 +591,17 @@ export class Space implements Disposable {
       return placements.map((one) => placementOf(one, 0, time));
     }
     expectSlice("Looking at a placement", of);
-    of.region.expectHere("Looking at the placement of");
+    this.#expectMine("Looking at the placement of", of);
     const found: Placement[] = [];
     const { first: begin, count } = of.pages;
-    for (let first = begin; ; ) {
+    for (let first = begin; first < begin + count; ) {
       const range = { first, count: begin + count - first };
       const { placements, next } = this.#link.sync.space.placement({ space: this.handle, range, limit: 256 });
       found.push(...placements.map((one) => placementOf(one, of.region.address, time)));
-      if (next === undefined) return found;
+      if (next === undefined) break;
       first = next;
     }
+    return found;
   }
 
   /**
@@ -621,11 +643,13 @@ export class Space implements Disposable {
   protect(of: AnySlice, access: "read" | "update"): void {
     expectSlice("Protecting", of);
     expectWord("Protecting", "access", access, ["read", "update"]);
-    of.region.expectHere("Protecting");
+    this.#expectMine("Protecting", of);
+    const range = of.pages;
+    if (range.count === 0) return;
     this.#link.sync.region.protect({
       region: of.region.id,
       protection: access === "read" ? READ : READ | WRITE,
-      range: of.pages,
+      range,
     });
   }
 
@@ -671,6 +695,17 @@ export class Space implements Disposable {
     for (const region of [...this.#regions]) region.forget();
   }
 
+  /** Throws OTHER_SPACE (EINVAL) unless it is of the hms that the connection leads to, SPACE_CLOSED (ENOENT). */
+  expectOurs(action: string, link: Link): void {
+    this.#expectOpen(action);
+    if (!this.#link.leadsWhere(link)) throw otherHms(action);
+  }
+
+  /** Throws REGION_FREED (ENOENT), HMS_CLOSED (ENODEV), OTHER_SPACE (EINVAL). */
+  #expectMine(action: string, of: AnySlice): void {
+    expectIn(action, this.#link, this.handle, of);
+  }
+
   #expectOpen(action: string): void {
     if (this.#link.over) throw closed(action);
     if (this.#gone) throw new HmsError("SPACE_CLOSED", "ENOENT", `${action} failed: the space is closed.`);
@@ -681,12 +716,36 @@ export class Space implements Disposable {
   }
 }
 
+/** The size of so many elements. Throws BAD_LENGTH (EINVAL) for what is no number of elements, or too many. */
+function bytesOf(action: string, type: ArrayType, length: number): number {
+  const bytes = typeof length === "number" ? length * type.BYTES_PER_ELEMENT : Number.NaN;
+  if (Number.isInteger(length) && length >= 1 && bytes <= BYTES_MAX) return bytes;
+  throw new HmsError(
+    "BAD_LENGTH",
+    "EINVAL",
+    `${action} failed: its length must be a whole number from 1 on and its size at most 2^47 bytes, not ${kindOf(length)} elements of ${type.BYTES_PER_ELEMENT} bytes.`,
+  );
+}
+
+/** The path from the root. Throws BAD_FILE (EINVAL) for what can be none. */
+function pathOf(path: unknown): string {
+  if (typeof path === "string" && path !== "" && path.isWellFormed() && !path.includes("\0")) {
+    const whole = resolve(path);
+    if (Buffer.byteLength(whole) <= PATH_BYTES) return whole;
+  }
+  const expected =
+    typeof path === "string" ? `text of 1 to ${PATH_BYTES} bytes without a zero character` : "text";
+  throw new HmsError(
+    "BAD_FILE",
+    "EINVAL",
+    `Making a region of a file failed: its path must be ${expected}, not ${kindOf(path)}.`,
+  );
+}
+
 function fileBytes(path: string): number {
   try {
     return statSync(path).size;
   } catch (error) {
-    const { code = "EIO" } = error as NodeJS.ErrnoException;
-    const errno = code === "ENOENT" || code === "EACCES" ? code : "EIO";
-    throw new HmsError("BAD_FILE", errno, `Making a region of ${path} failed: ${code}.`);
+    throw badFile(path, error);
   }
 }

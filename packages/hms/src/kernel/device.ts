@@ -83,8 +83,11 @@ export function deviceHandlers(kernel: Kernel): DeviceHandlers {
 function closeDevice(kernel: Kernel, entry: DeviceEntry): void {
   for (const queue of [...entry.queues]) kernel.closeQueue(queue);
   entry.context.close();
-  for (const [handle, { device }] of [...kernel.handles.entries("registration")])
-    if (device === entry) kernel.handles.delete("registration", handle);
+  for (const [handle, { device, program }] of [...kernel.handles.entries("registration")]) {
+    if (device !== entry) continue;
+    entry.machine.accel.control({ command: "unload", program }, () => undefined);
+    kernel.handles.delete("registration", handle);
+  }
   kernel.disown(entry.handle);
   kernel.handles.delete("device", entry.handle);
 }

@@ -36,7 +36,7 @@ export interface SpaceEntry {
   readonly policies: Policies;
 }
 
-/** What happened to the pages of a region, in the order of the interface's struct. */
+/** What happened to the pages of a region, in the order of the interface's struct, and what is beside it. */
 export interface Traffic {
   cpuFaults: number;
   deviceFaults: number;
@@ -47,6 +47,7 @@ export interface Traffic {
   duplicated: PageCount;
   swappedOut: PageCount;
   swappedIn: PageCount;
+  droppedClean: PageCount;
 }
 
 export interface RegionEntry {

@@ -1,13 +1,12 @@
 import { HmsError } from "@hms/topology";
 import type { CoreRegistry, Handle, Handlers, Later, Output } from "@hms/uabi";
+import { ARGUMENTS_MAX } from "../beside.ts";
 import type { Kernel } from "./kernel.ts";
 import type { QueueEntry } from "./objects.ts";
 import { deviceAdvice } from "./placing.ts";
 
 type QueueHandlers = NonNullable<Handlers<CoreRegistry>["queue"]>;
 
-/** Arguments that a request can have. */
-export const ARGUMENTS_MAX = 32;
 const DEPTH_DEFAULT = 256;
 
 export function queueHandlers(kernel: Kernel): QueueHandlers {
@@ -83,6 +82,13 @@ export function queueHandlers(kernel: Kernel): QueueHandlers {
       const { accel } = device.machine;
       const program =
         registration === undefined ? undefined : kernel.handles.get("registration", registration);
+      if (program !== undefined && program.device.machine !== device.machine) {
+        throw new HmsError(
+          "OTHER_DEVICE",
+          "EINVAL",
+          `Attaching ${region.name} to queue ${queue.number} of ${device.machine.name} failed: the program that is named is on ${program.device.machine.name}.`,
+        );
+      }
       accel.attach(queue, {
         region: region.linux.id,
         first: region.first,

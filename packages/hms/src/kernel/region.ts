@@ -1,12 +1,12 @@
-import { closeSync, openSync, statSync, truncateSync } from "node:fs";
 import { CAN_READ, CAN_WRITE, PAGE_BYTES, type PageCount, type PageIndex } from "@hms/hmm";
-import type { MapOptions } from "@hms/host-linux";
+import type { LinuxRegion, MapOptions } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import type { CoreRegistry, Handle, Handlers, Input, Output, TypeValue } from "@hms/uabi";
 import { Flows } from "./flows.ts";
 import type { Kernel } from "./kernel.ts";
 import type { PeerEntry, RegionEntry, SpaceEntry } from "./objects.ts";
 import { failureWithReport } from "./placement/report-value.ts";
+import { type RegionFile, regionFile } from "./region-file.ts";
 import { residencyOf } from "./residency.ts";
 import { snapshotting } from "./snapshot.ts";
 import { noTraffic } from "./traffic.ts";
@@ -25,13 +25,16 @@ export function regionHandlers(kernel: Kernel): RegionHandlers {
       const space = kernel.handles.get("space", asked.space);
       const protection = asked.protection ?? READ | WRITE;
       const access = (protection & READ ? CAN_READ : 0) | (protection & WRITE ? CAN_WRITE : 0);
-      const options = optionsOf(asked, (protection & WRITE) !== 0);
-      const entry = kernel.addRegion(
-        space,
-        { ...options, access },
-        asked.kind,
-        asked.label ?? "",
-        kernel.peer(call.peer),
+      const writable = (protection & WRITE) !== 0;
+      const file = fileOf(asked, writable);
+      const entry = orUndo(file, () =>
+        kernel.addRegion(
+          space,
+          { ...optionsOf(asked, file, writable), access },
+          asked.kind,
+          asked.label ?? "",
+          kernel.peer(call.peer),
+        ),
       );
       return { region: entry.handle, address: entry.first * PAGE_BYTES, size: entry.pages * PAGE_BYTES };
     },
@@ -108,46 +111,38 @@ function inside(
   );
 }
 
-function optionsOf(asked: Asked, writable: boolean): MapOptions {
-  const huge = asked.huge === "always" ? true : asked.huge === "never" ? false : null;
-  if (asked.kind === "anonymous" || asked.kind === "shared") {
-    if (asked.bytes === undefined || asked.path !== undefined) {
-      throw new HmsError(
-        "BAD_REGION",
-        "EINVAL",
-        `Making a region failed: one of the kind ${asked.kind} needs a size, and has no file.`,
-      );
-    }
-    return { bytes: asked.bytes, kind: asked.kind === "shared" ? "shared" : "private", huge };
+/** The file that is asked for; null for memory. Throws BAD_REGION, and what `regionFile` does. */
+function fileOf({ kind, bytes, path, offset = 0 }: Asked, writable: boolean): RegionFile | null {
+  const memory = kind === "anonymous" || kind === "shared";
+  if (memory && (bytes === undefined || path !== undefined)) {
+    throw new HmsError(
+      "BAD_REGION",
+      "EINVAL",
+      `Making a region failed: one of the kind ${kind} needs a size, and has no file.`,
+    );
   }
-  if (asked.path === undefined)
+  if (memory) return null;
+  if (path === undefined)
     throw new HmsError("BAD_REGION", "EINVAL", "Making a file region failed: it needs the path of a file.");
-  const offset = asked.offset ?? 0;
-  const bytes = fileBytes(asked.path, offset, asked.bytes, asked.kind === "file" && writable);
-  if (asked.kind === "file")
-    return { bytes, kind: "file", huge, file: { path: asked.path, writable, offset } };
-  return { bytes, kind: "private", huge, file: { path: asked.path, writable: false, offset } };
+  return regionFile(path, offset, bytes, kind === "file" && writable);
 }
 
-/** How much of the file there is; a writable one grows to the size that is asked for, and is made if it is not there. */
-function fileBytes(path: string, offset: number, asked: number | undefined, writable: boolean): number {
+function optionsOf(asked: Asked, file: RegionFile | null, writable: boolean): MapOptions {
+  const huge = asked.huge === "always" ? true : asked.huge === "never" ? false : null;
+  const { kind, path = "", offset = 0 } = asked;
+  const bytes = file?.bytes ?? asked.bytes ?? 0;
+  if (file === null) return { bytes, kind: kind === "shared" ? "shared" : "private", huge };
+  if (kind === "file") return { bytes, kind: "file", huge, file: { path, writable, offset } };
+  return { bytes, kind: "private", huge, file: { path, writable: false, offset } };
+}
+
+/** What is made of a file; one that was made for it goes again when it fails, unless somebody else has it by now. */
+function orUndo<T>(file: RegionFile | null, make: () => T): T {
   try {
-    if (asked !== undefined && writable) closeSync(openSync(path, "a"));
-    const { size } = statSync(path);
-    if (asked !== undefined && writable && size < offset + asked) truncateSync(path, offset + asked);
-    const bytes = asked ?? size - offset;
-    if (bytes > 0) return bytes;
-    throw new HmsError(
-      "EMPTY_FILE",
-      "EINVAL",
-      `Making a region of ${path} failed: the file has ${size} bytes, none from offset ${offset} on. Say how long the region is to be.`,
-    );
+    return make();
   } catch (error) {
-    if (HmsError.is(error)) throw error;
-    const { code = "EIO" } = error as NodeJS.ErrnoException;
-    const errno =
-      code === "ENOENT" || code === "EACCES" || code === "EPERM" || code === "ENOSPC" ? code : "EIO";
-    throw new HmsError("BAD_FILE", errno, `Making a region of ${path} failed: ${code}.`);
+    if (!HmsError.is(error) || error.code !== "FILE_IN_USE") file?.undo();
+    throw error;
   }
 }
 
@@ -160,9 +155,14 @@ export function newEntry(
   label: string,
   maker: PeerEntry,
 ): RegionEntry {
-  const linux = space.linux.map({ ...options, ...(label === "" ? {} : { name: label }) });
-  const base: RegionEntry = {
-    handle: 0 as Handle<"region">,
+  // The handle comes first: without a label it is what the region is called, here and by whoever made it.
+  const entry = {} as RegionEntry;
+  const handle = kernel.handles.add("region", entry);
+  const linux = mapped(kernel, handle, () =>
+    space.linux.map({ ...options, name: label === "" ? `region ${handle}` : label }),
+  );
+  Object.assign(entry, {
+    handle,
     space,
     linux,
     kind,
@@ -174,9 +174,7 @@ export function newEntry(
     flows: new Flows(),
     openIn: new Set([maker]),
     advice: "normal",
-  };
-  const handle = kernel.handles.add("region", base);
-  const entry: RegionEntry = Object.assign(base, { handle });
+  } satisfies RegionEntry);
   space.regions.add(entry);
   kernel.watch.addRegion(entry);
   try {
@@ -186,4 +184,14 @@ export function newEntry(
     throw failureWithReport(error);
   }
   return entry;
+}
+
+/** What was mapped for a handle, which is taken back when that fails. */
+function mapped(kernel: Kernel, handle: Handle<"region">, map: () => LinuxRegion): LinuxRegion {
+  try {
+    return map();
+  } catch (error) {
+    kernel.handles.delete("region", handle);
+    throw error;
+  }
 }

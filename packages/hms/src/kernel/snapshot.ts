@@ -21,6 +21,7 @@ import {
 import type { LinuxHost } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import type { CoreRegistry, Later, Output } from "@hms/uabi";
+import { labelOf } from "../label.ts";
 import type { Kernel } from "./kernel.ts";
 import type { PeerEntry, RegionEntry } from "./objects.ts";
 
@@ -81,7 +82,7 @@ function emptyLike(kernel: Kernel, source: RegionEntry, maker: PeerEntry): Regio
     ...(file === undefined ? {} : { file }),
   };
   const kind = source.kind === "copy" ? "copy" : "anonymous";
-  return kernel.addRegion(source.space, options, kind, `${source.name} snapshot`.slice(0, 200), maker);
+  return kernel.addRegion(source.space, options, kind, labelOf(source.name, " snapshot"), maker);
 }
 
 /** Copies pages `from` to `end` - 1 of the region; where there is nothing it may go further. Returns how far it came. */

@@ -177,7 +177,7 @@ function expectWhole(action: string, region: RegionEntry, first: PageIndex, coun
 /** Works in steps between which faults are served; what goes wrong answers the request. */
 function* migrating(
   kernel: Kernel,
-  { linux: { space } }: SpaceEntry,
+  entry: SpaceEntry,
   first: PageIndex,
   count: PageCount,
   machine: Machine | null,
@@ -188,21 +188,27 @@ function* migrating(
   let left = 0;
   const kept: KeptValue[] = [];
   try {
+    const { space } = entry.linux;
     const to = machine?.accel.deviceMemory ?? null;
+    const share = to === null ? Number.POSITIVE_INFINITY : kernel.placements.shares.most(entry, to);
     // What does not fit would only drive out what has just come.
-    const most = to?.pages ?? Number.POSITIVE_INFINITY;
+    const most = Math.min(to?.pages ?? Number.POSITIVE_INFINITY, share);
+    let there = 0;
     for (let page = first; page < first + count; ) {
-      const room = most - moved;
+      const room = most - there;
       if (room === 0) {
         left += first + count - page;
-        keep(kept, { first: page, count: first + count - page, reason: "no-memory" });
+        const reason = share < (to?.pages ?? 0) ? "limit" : "no-memory";
+        keep(kept, { first: page, count: first + count - page, reason });
         break;
       }
       const step = Math.min(MOVE_STEP - (page % HUGE_PAGES), first + count - page, room);
       const report = kernel.open.core.migrate({ space, first: page, count: step, to, duplicate });
       moved += report.moved;
+      there += step;
       for (const run of report.kept) {
         left += run.count;
+        there -= run.count;
         keep(kept, { first: run.first, count: run.count, reason: reasonName(run.reason) });
       }
       page += step;
@@ -223,10 +229,10 @@ function keep(kept: KeptValue[], run: KeptValue): void {
 
 type Prefetched = Later<Output<CoreRegistry, "space", "prefetch">>;
 
-/** As much as there is room for in the device's memory. */
+/** As much as there is room for in the device's memory, and the space's share of it leaves. */
 function* prefetchTo(
   kernel: Kernel,
-  { linux: { space } }: SpaceEntry,
+  entry: SpaceEntry,
   first: PageIndex,
   count: PageCount,
   { accel }: Machine,
@@ -234,10 +240,12 @@ function* prefetchTo(
 ): Generator<boolean, void> {
   let moved = 0;
   try {
+    const { space } = entry.linux;
+    const to = accel.deviceMemory;
     for (let page = first; page < first + count; ) {
-      const step = Math.min(HUGE_PAGES - (page % HUGE_PAGES), first + count - page, accel.memory.available);
+      const room = Math.min(accel.memory.available, kernel.placements.shares.left(entry, to));
+      const step = Math.min(HUGE_PAGES - (page % HUGE_PAGES), first + count - page, room);
       if (step === 0) break;
-      const to = accel.deviceMemory;
       moved += kernel.open.core.migrate({ space, first: page, count: step, to, cause: CAUSE.prefetch }).moved;
       page += step;
       yield true;
