@@ -111,8 +111,9 @@ function guestArguments(lab: Lab, machine: LabMachine, folder: string): string[]
   ];
   return [
     ...["-accel", "tcg,thread=multi,tb-size=512"],
-    // CXL regions are not made under a hypervisor; five levels of page tables only cost time.
-    ...["-cpu", "max,la57=off,hypervisor=off"],
+    // CXL regions are not made under a hypervisor; five levels of page tables only cost time; with protection keys V8
+    // takes a way that loses count of its own code now and then (nodejs/node#64500).
+    ...["-cpu", "max,la57=off,hypervisor=off,pku=off"],
     ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
     ...["-chardev", `file,id=console,path=${join(folder, "console")}`, "-serial", "chardev:console"],
     ...["-kernel", lab.kernel, "-initrd", lab.initrd, "-append", kernel],

@@ -67,6 +67,10 @@ function machineOf(name: string): LabMachine {
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 const MARK = "lab-file";
+/** How V8 begins to say that it found itself in a state that cannot be. */
+const V8_FATAL = "# Fatal error in";
+/** Exit codes of a shell for SIGILL, SIGTRAP, SIGABRT, SIGSEGV. */
+const CRASHES = [132, 133, 134, 139];
 
 /** What one guest is booted for. */
 interface Job {
@@ -83,7 +87,8 @@ const GUESTS_MAX = 2;
 
 /**
  * Runs the tests, two guests at a time where the machine has room for them. A guest that dies takes one file with it; the
- * rest goes on in a new one.
+ * rest goes on in a new one. A file of which Node.js itself crashed is run once more, which is said: emulation brings that
+ * out now and then, before a line of ours has run.
  */
 export async function runLab(lab: Lab, options: LabOptions): Promise<LabResult> {
   const { say } = options;
@@ -139,13 +144,19 @@ async function runJob(
     count((await bootSaying(lab, machine, options, options.shell, limitS)).code);
     return;
   }
-  for (let todo = files; todo.length > 0 && !(options.signal?.aborted ?? false); ) {
-    const results = await runFiles(lab, machine, todo, options, held);
-    for (const [file, code] of results) {
+  const crashed = new Set<string>();
+  const todo = new Set(files);
+  while (todo.size > 0 && !(options.signal?.aborted ?? false)) {
+    for (const [file, { code, nodeFailed }] of await runFiles(lab, machine, [...todo], options, held)) {
+      if (nodeFailed && !crashed.has(file)) {
+        crashed.add(file);
+        options.say(`Node.js itself crashed (${describe(code)}): once more  ${file} on ${machine.name}`);
+        continue;
+      }
+      todo.delete(file);
       count(code);
       options.say(`${code === 0 ? "passed" : `FAILED (${describe(code)})`}  ${file} on ${machine.name}`);
     }
-    todo = todo.filter((file) => !results.has(file));
   }
 }
 
@@ -159,6 +170,13 @@ function describe(code: number): string {
   return code === CODE_DIED ? "the guest died" : `exit code ${code}`;
 }
 
+/** How a file ended. */
+interface FileEnd {
+  readonly code: number;
+  /** V8 found itself in a state that cannot be, or the process of the tests died before the first of them had ended. */
+  readonly nodeFailed: boolean;
+}
+
 /** Runs files in one guest; those after one that brought it down have no result. */
 async function runFiles(
   lab: Lab,
@@ -166,15 +184,17 @@ async function runFiles(
   files: readonly string[],
   options: LabOptions,
   held: boolean,
-): Promise<Map<string, number>> {
+): Promise<Map<string, FileEnd>> {
   const node = quoted(process.execPath);
   const lines = files.map((file, index) => {
     const test = `timeout -k 5 ${limitOf(file, options)} ${node} --test-reporter=spec ${quoted(file)}`;
     return `echo "${MARK} ${index} starts"; ${test}; echo "${MARK} ${index} code $?"`;
   });
-  const results = new Map<string, number>();
+  const results = new Map<string, FileEnd>();
   let running: string | null = null;
   let unsaid = "";
+  let fatal = false;
+  let ended = 0;
   const hear = (text: string): void => {
     unsaid += text;
     if (held && running !== null) return;
@@ -184,13 +204,23 @@ async function runFiles(
   const line = lineSplitter((text) => {
     const mark = new RegExp(`^${MARK} (\\d+) (starts|code (\\d+))$`).exec(text);
     const file = mark === null ? undefined : files[Number(mark[1])];
-    if (mark === null || file === undefined) return hear(`${text}\n`);
+    if (mark === null || file === undefined) {
+      fatal ||= text.startsWith(V8_FATAL);
+      if (/^\s*[✔✖]/.test(text)) ended++;
+      return hear(`${text}\n`);
+    }
     if (mark[2] === "starts") {
       running = file;
+      fatal = false;
+      ended = 0;
       hear(`── ${file} on ${machine.name}\n`);
     } else {
       running = null;
-      results.set(file, Number(mark[3]));
+      const code = Number(mark[3]);
+      results.set(file, {
+        code,
+        nodeFailed: code !== 0 && (fatal || (ended === 0 && CRASHES.includes(code))),
+      });
       hear("");
     }
   });
@@ -199,7 +229,8 @@ async function runFiles(
   line.end();
   if (unsaid !== "") options.onOutput(unsaid);
   const lost = running ?? (results.size === 0 ? files[0] : undefined);
-  if (lost !== undefined) results.set(lost, end.code === 0 ? CODE_DIED : end.code);
+  if (lost !== undefined)
+    results.set(lost, { code: end.code === 0 ? CODE_DIED : end.code, nodeFailed: false });
   return results;
 }
 
