@@ -3,6 +3,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   fsyncSync,
   openSync,
   realpathSync,
@@ -90,7 +91,9 @@ function targetOf(path: string): Place {
 function failed(path: string, error: unknown): Failure {
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
   const why: Readonly<Record<string, string>> = {
-    ENOENT: `there is no folder ${dirname(path)}; make it first`,
+    ENOENT: existsSync(dirname(path))
+      ? `no file can be made in ${dirname(path)} (ENOENT); give another place`
+      : `there is no folder ${dirname(path)}; make it first`,
     ENOTDIR: `${dirname(path)} is no folder; give another place`,
     EISDIR: "it is a folder; give the name of a file",
     EACCES: "permission denied (EACCES); give a place that may be written to",

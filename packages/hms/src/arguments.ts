@@ -4,12 +4,9 @@ import { HmsError } from "@hms/topology";
 import { ARGUMENTS_MAX } from "./beside.ts";
 import { expectOurs } from "./expect-region.ts";
 import type { Link } from "./link.ts";
-import { kindOf } from "./options.ts";
+import { kindOf, NAME_BYTES } from "./options.ts";
 import type { Argument, Arguments } from "./program.ts";
 import { Slice } from "./region.ts";
-
-/** The longest name of one. Bytes of UTF-8. */
-const NAME_BYTES = 256;
 
 /** The error of a request that says what cannot be. */
 export function badArgument(why: string): HmsError {

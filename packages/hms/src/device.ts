@@ -3,7 +3,7 @@ import type { CoreRegistry, Handle, Input } from "@hms/uabi";
 import { Functions } from "./functions.ts";
 import { labelOf } from "./label.ts";
 import { closed, type Link } from "./link.ts";
-import { expectOptions, expectText, type Known, kindOf } from "./options.ts";
+import { expectOptions, expectText, type Known, kindOf, NAME_BYTES } from "./options.ts";
 import { Program } from "./program.ts";
 import { Queue } from "./queue.ts";
 import { Space } from "./space.ts";
@@ -44,8 +44,6 @@ export interface QueueOptions {
   readonly space?: Space;
 }
 
-/** The longest names of programs and kernels. Bytes of UTF-8. */
-const NAME_BYTES = 256;
 /** A program without a name is called after the end of its URL. Characters. */
 const URL_NAME = 200;
 

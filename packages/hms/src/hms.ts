@@ -5,7 +5,7 @@ import { type EventOptions, EventStream } from "./events.ts";
 import type { Cause } from "./explain.ts";
 import { closed, type Link } from "./link.ts";
 import { expectNumber, expectOptions, expectText, type Known, NAME_BYTES } from "./options.ts";
-import { kindOf, type ListedKind } from "./region-kind.ts";
+import { type ListedKind, listedKind } from "./region-kind.ts";
 import { type ServeOptions, serve } from "./serve.ts";
 import { parseSize, type Size } from "./size.ts";
 import { Space } from "./space.ts";
@@ -476,7 +476,7 @@ function trafficOf(region: RegionAnswer): RegionTraffic {
     name: region.name,
     address: region.address,
     bytes: region.size,
-    kind: kindOf(region.kind),
+    kind: listedKind(region.kind),
     gone: region.gone,
     cpuFaults: t.cpuFaults,
     deviceFaults: t.deviceFaults,

@@ -1,6 +1,6 @@
+import { NAME_BYTES } from "./options.ts";
+
 const encoder = new TextEncoder();
-/** What the interface carries of a region's name. Bytes of UTF-8. */
-const LABEL_BYTES = 256;
 
 /**
  * What a region is called, here and in reports: a name that is too long is cut between two characters, before `suffix`.
@@ -8,6 +8,6 @@ const LABEL_BYTES = 256;
  */
 export function labelOf(name: string, suffix: string = ""): string {
   const whole = name.toWellFormed();
-  const room = new Uint8Array(LABEL_BYTES - Buffer.byteLength(suffix));
+  const room = new Uint8Array(NAME_BYTES - Buffer.byteLength(suffix));
   return whole.slice(0, encoder.encodeInto(whole, room).read) + suffix;
 }

@@ -1,8 +1,9 @@
 // What programs hand over is checked before anything is done with it: types are gone when a program runs.
 import { HmsError, nearest } from "@hms/topology";
 
-/** The longest path, and the longest name of a device or a target, that the interface carries. Bytes of UTF-8. */
+/** The longest path that the interface carries. Bytes of UTF-8. */
 export const PATH_BYTES = 4096;
+/** The longest name: of a region, a device, a target, a program, a kernel or its argument. Bytes of UTF-8. */
 export const NAME_BYTES = 256;
 
 /** Numbers that are allowed. */

@@ -5,7 +5,7 @@ import type { RegionKind } from "./region.ts";
 export type ListedKind = RegionKind | "unknown";
 
 /** The interface calls private memory by where its pages come from, programs by who may write it. */
-export function kindOf(
+export function listedKind(
   listed: Answered<CoreRegistry, "context", "regions">["regions"][number]["kind"],
 ): ListedKind {
   return listed === "anonymous" ? "private" : listed;

@@ -1,5 +1,5 @@
 import type { Answered, CoreRegistry } from "@hms/uabi";
-import { kindOf } from "../region-kind.ts";
+import { listedKind } from "../region-kind.ts";
 import type { Flow, ListedRegion, RecordedEvent, RecordedRegion } from "./recording.ts";
 import { placeName } from "./strips.ts";
 
@@ -102,7 +102,7 @@ export class Ledger {
       name,
       address,
       size,
-      kind: kindOf(kind),
+      kind: listedKind(kind),
       gone,
       traffic: { ...traffic, droppedClean },
       flows: this.flowsOf(flows),
