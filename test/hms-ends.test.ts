@@ -184,3 +184,14 @@ describe("a program ends while the kernel thread waits for nothing but faults", 
     assert.match(output, /ended 2/);
   });
 });
+
+test("a touch of a part of a file that cannot be read is SIGBUS, and which and why is said before", {
+  skip,
+}, async () => {
+  const { signal, output } = await runProgram(`
+import { open } from "hms";
+const hms = await open();
+console.log(hms.space.file("/proc/self/mem", Uint8Array, { length: 4096, name: "memory" }).view[0]);`);
+  assert.equal(signal, "SIGBUS", output);
+  assert.match(output, /^hms: page 0 of memory cannot be had: its file cannot be read there\. .*SIGBUS/m);
+});
