@@ -10,16 +10,26 @@ const WENT_ON = 64;
 const BEGIN_MAX: PageCount = 128;
 /** So many pages, and no more than its last window had, may be left out where a sequence goes on. */
 const SKIPPED_MAX: PageCount = 16;
+/** Pages that are said to come next after a window, at most: 32 MiB. */
+const AHEAD_MAX: PageCount = 16 * HUGE_PAGES;
+/** It is said of a sequence only that was met in so many faults before. */
+const FRESH = 8;
+/** A sequence that went so far is expected to go as far when it begins again where it began. */
+const FAR: PageCount = 2 * HUGE_PAGES;
 
 const NOTHING = new Float64Array(0);
 // The columns: what the last window of a sequence was and was to be; with how many pages the sequence began (0 once it
-// went on); when it was last met, in faults.
+// went on); when it was last met, in faults; how many pages were to come after its last window without a fault (HIGH is the
+// end of those that came); its first page, and the one after the last that it is expected to have come to.
 const LOW = 0;
 const HIGH = STREAMS;
 const SIZE = 2 * STREAMS;
 const BEGAN = 3 * STREAMS;
 const MET = 4 * STREAMS;
-const NUMBERS = 5 * STREAMS;
+const LEAD = 5 * STREAMS;
+const START = 6 * STREAMS;
+const WENT = 7 * STREAMS;
+const NUMBERS = 8 * STREAMS;
 
 /**
  * How many pages one fault brings in, of a CPU or a device: a guess from the faults before. A fault just beyond what
@@ -29,6 +39,10 @@ const NUMBERS = 5 * STREAMS;
  * What a sequence begins with is learnt from the ones before: twice as many pages when the last one that began went
  * on, half as many when it did not. So touches here and there bring one page each, and one block after another, with
  * something left out in between, comes with one or two faults for each.
+ *
+ * What will be touched after the window is `ahead`: who can bring it while nobody waits says so by `leadBy`, and what of
+ * it came by `came`; the next fault of the sequence is beyond that. It doubles each time that fault comes. A sequence that begins again where one
+ * began that went far is led by half of that at once; if no fault comes there, by a quarter the next time, and so on.
  *
  * @example
  * ```ts
@@ -54,6 +68,8 @@ export class Around {
   /** The window that `at` found. */
   first: PageIndex = 0;
   count: PageCount = 1;
+  /** Pages after the window that will be touched next, as it seems. */
+  ahead: PageCount = 0;
 
   /** `begin`: how many pages the first sequence begins with. */
   constructor(begin: PageCount = 1) {
@@ -62,6 +78,7 @@ export class Around {
 
   /** The window of a fault at `page`, within `begin` to `end` and of `most` pages. */
   at(page: PageIndex, begin: PageIndex, end: PageIndex, most: PageCount): void {
+    this.ahead = 0;
     if (this.fixed > 0) {
       this.first = Math.max(begin, page - (page % this.fixed));
       this.count = Math.min(end, page - (page % this.fixed) + this.fixed) - this.first;
@@ -71,23 +88,52 @@ export class Around {
     if (this.#continues(this.#stream, page, begin, end, most)) return;
     const stream = this.#streamAt(page);
     if (stream >= 0 && this.#continues(stream, page, begin, end, most)) return;
+    const again = most < HUGE_PAGES ? -1 : this.#startedAt(page);
+    if (again >= 0) this.#again(again, page, end);
+    else this.#begins(page, end, most);
+  }
+
+  #begins(page: PageIndex, end: PageIndex, most: PageCount): void {
     const known = this.#known;
     const oldest = this.#oldest();
     const size = Math.max(1, Math.min(this.#begin, most));
     this.#begin = Math.max(1, size >> 1);
     known[BEGAN + oldest] = size;
+    known[START + oldest] = page;
     this.#keep(oldest, page, Math.min(size, end - page), size);
+  }
+
+  /** The sequence that began at the page and went far; −1: none. */
+  #startedAt(page: PageIndex): number {
+    const known = this.#known;
+    for (let stream = 0; stream < STREAMS; stream++)
+      if (known[START + stream] === page && (known[WENT + stream] ?? 0) - page >= FAR) return stream;
+    return -1;
+  }
+
+  /** A sequence begins again: half of the way that it went is expected of it. */
+  #again(stream: number, page: PageIndex, end: PageIndex): void {
+    const went = (this.#known[WENT + stream] ?? page) - page;
+    const stop = wholeUpTo(page + HUGE_PAGES, end);
+    this.#keep(stream, page, stop - page, HUGE_PAGES);
+    this.#leads(stop, wholeUpTo(page + went / 2, end) - stop, end);
   }
 
   /** The first sequence that a fault at the page may continue; −1: none. */
   #streamAt(page: PageIndex): number {
-    const known = this.#known;
-    for (let stream = 0; stream < STREAMS; stream++) {
-      const beyond = page - (known[HIGH + stream] ?? -1);
-      if (beyond < SKIPPED_MAX && beyond >= 0 && beyond < (known[SIZE + stream] ?? 0)) return stream;
-      if (page === (known[LOW + stream] ?? 0) - 1) return stream;
-    }
+    for (let stream = 0; stream < STREAMS; stream++)
+      if (this.#isNext(stream, page) || this.#isBefore(stream, page)) return stream;
     return -1;
+  }
+
+  /** Whether the page is right after what a sequence had. */
+  #isNext(stream: number, page: PageIndex): boolean {
+    const beyond = page - (this.#known[HIGH + stream] ?? -1);
+    return beyond >= 0 && beyond < Math.min(SKIPPED_MAX, this.#known[SIZE + stream] ?? 0);
+  }
+
+  #isBefore(stream: number, page: PageIndex): boolean {
+    return page === (this.#known[LOW + stream] ?? 0) - 1;
   }
 
   #oldest(): number {
@@ -105,21 +151,53 @@ export class Around {
 
   /** Whether a fault continues a sequence; then its window is found. */
   #continues(stream: number, page: PageIndex, begin: PageIndex, end: PageIndex, most: PageCount): boolean {
-    const known = this.#known;
-    const high = known[HIGH + stream] ?? -1;
-    if (page >= high && page < high + Math.min(SKIPPED_MAX, known[SIZE + stream] ?? 0))
-      this.#forward(stream, page, end, most);
-    else if (page === (known[LOW + stream] ?? 0) - 1) this.#backward(stream, page, begin, most);
+    if (this.#isNext(stream, page)) this.#forward(stream, page, end, most);
+    else if (this.#isBefore(stream, page)) this.#backward(stream, page, begin, most);
     else return false;
     return true;
   }
 
   #forward(stream: number, page: PageIndex, end: PageIndex, most: PageCount): void {
+    const known = this.#known;
+    const went = known[SIZE + stream] === HUGE_PAGES && this.#isFresh(stream);
     const size = this.#grown(stream, most);
     // The largest windows are whole 2 MiB pages; the others need no alignment.
-    const whole = size === HUGE_PAGES ? Math.floor((page + size) / size) * size : page + size;
-    const stop = Math.min(end, whole);
+    const stop = size === HUGE_PAGES ? wholeUpTo(page + size, end) : Math.min(end, page + size);
+    const lead = known[LEAD + stream] ?? 0;
+    // Whoever is faster than what leads it is led no further.
+    const overtook = page < (known[WENT + stream] ?? 0);
     this.#keep(stream, page, stop - page, size);
+    if (went && size === HUGE_PAGES) this.#leads(stop, overtook ? lead : Math.max(HUGE_PAGES, 2 * lead), end);
+  }
+
+  /** Whether a sequence that went on was met just a few faults ago. */
+  #isFresh(stream: number): boolean {
+    return this.#faults + WENT_ON - (this.#known[MET + stream] ?? 0) < FRESH;
+  }
+
+  #leads(from: PageIndex, wanted: PageCount, end: PageIndex): void {
+    this.ahead = Math.max(0, Math.min(wanted, AHEAD_MAX, end - from));
+  }
+
+  /** So many of the pages `ahead` come while nobody waits. Answers of which sequence they are, for `came`. */
+  leadBy(count: PageCount): number {
+    const stream = this.#stream;
+    if (this.fixed > 0) return stream;
+    this.#known[LEAD + stream] = count;
+    this.#known[WENT + stream] = this.first + this.count + count;
+    return stream;
+  }
+
+  /** Pages that lead a sequence came, up to `end`. Those of one that has gone elsewhere meanwhile do not count. */
+  came(stream: number, first: PageIndex, end: PageIndex): void {
+    if (this.#known[HIGH + stream] === first) this.#known[HIGH + stream] = end;
+  }
+
+  /** The window is one page, which says nothing of any sequence. */
+  one(page: PageIndex): void {
+    this.first = page;
+    this.count = 1;
+    this.ahead = 0;
   }
 
   #backward(stream: number, page: PageIndex, begin: PageIndex, most: PageCount): void {
@@ -127,6 +205,7 @@ export class Around {
     const whole = size === HUGE_PAGES ? Math.ceil((page - size + 1) / size) * size : page - size + 1;
     const start = Math.max(begin, Math.min(page, whole));
     this.#keep(stream, start, page + 1 - start, size);
+    this.#known[START + stream] = start;
   }
 
   /** Of a sequence that goes on; the first time it says how others may begin. */
@@ -146,6 +225,7 @@ export class Around {
     if (first < this.first || end <= first || end > before || end - first === this.count) return;
     this.first = first;
     this.count = end - first;
+    this.ahead = 0;
     if (this.fixed > 0) return;
     this.#known[LOW + this.#stream] = first;
     this.#known[HIGH + this.#stream] = end;
@@ -156,9 +236,16 @@ export class Around {
     known[LOW + stream] = first;
     known[HIGH + stream] = first + count;
     known[SIZE + stream] = size;
+    known[LEAD + stream] = 0;
+    known[WENT + stream] = first + count;
     known[MET + stream] = ++this.#faults + (known[BEGAN + stream] === 0 ? WENT_ON : 0);
     this.#stream = stream;
     this.first = first;
     this.count = count;
   }
+}
+
+/** The end of the last whole 2 MiB page up to there; or what the pages may be of, where that ends before. */
+function wholeUpTo(page: PageIndex, end: PageIndex): PageIndex {
+  return Math.min(end, page - (page % HUGE_PAGES));
 }

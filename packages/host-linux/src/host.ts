@@ -135,6 +135,8 @@ export interface HostStatistics {
   swappedIn: PageCount;
   /** Pages brought into memory before they were touched. */
   readAhead: PageCount;
+  /** Pages moved to where they would be touched, before they were. */
+  movedAhead: PageCount;
   overBudget: PageCount;
 }
 
@@ -598,6 +600,7 @@ function emptyStatistics(): HostStatistics {
     droppedFile: 0,
     swappedIn: 0,
     readAhead: 0,
+    movedAhead: 0,
     overBudget: 0,
   };
 }

@@ -155,6 +155,7 @@ export class KernelLoop {
 
   /** Sleeps until there is something; how many descriptors are ready. */
   #sleep(): number {
+    if (this.#host.ahead.moves) this.#placement.makeWay();
     if (this.#host.workAhead()) return this.#wait(0);
     const faulted = this.#faulted;
     this.#faulted = false;

@@ -1,6 +1,14 @@
 import { performance } from "node:perf_hooks";
 import type { Nanoseconds } from "@hms/hmm";
-import { CpuOf, setAffinity, setPriority, threadAddress } from "./sys/cpu.ts";
+import {
+  CpuOf,
+  currentCpu,
+  getAffinity,
+  setAffinity,
+  setPriority,
+  threadAddress,
+  Whereabouts,
+} from "./sys/cpu.ts";
 import type { Address } from "./sys/units.ts";
 import type { Waiter } from "./sys/wait.ts";
 
@@ -34,7 +42,12 @@ export class Placement {
   readonly #spin: boolean;
   readonly #threads = new Map<number, CpuOf>();
   readonly #own: CpuOf;
+  /** The processors that it may run on. */
+  readonly #allowed: readonly number[];
   #lastThread = -1;
+  readonly #whereabouts = new Whereabouts();
+  /** It has not made way for the last thread yet. */
+  #inTheWay = false;
   #last: CpuOf | null = null;
   #lastAt = 0;
   #quick = 0;
@@ -45,6 +58,7 @@ export class Placement {
     this.#own = new CpuOf(threadAddress());
     setPriority(URGENT);
     if (options.cpus !== undefined) setAffinity(options.cpus);
+    this.#allowed = getAffinity() ?? [];
   }
 
   /** A thread of the process, by its number and `threadAddress()`; it calls `forget` before it ends. */
@@ -65,6 +79,7 @@ export class Placement {
       this.#lastThread = thread;
       this.#last = this.#threads.get(thread) ?? null;
     }
+    this.#inTheWay = true;
     this.#quick = now - this.#lastAt < 2 * SPIN_NS ? this.#quick + 1 : 0;
     this.#lastAt = now;
     if (this.#quick === FAULTS_TO_SPIN) this.#vain = 0;
@@ -74,6 +89,20 @@ export class Placement {
   get besideToucher(): boolean {
     const last = this.#last;
     return this.#quick >= FAULTS_TO_SPIN && last !== null && last.cpu >= 0 && last.cpu === this.#own.cpu;
+  }
+
+  /**
+   * Before work that nobody waits for: goes to another processor if the thread whose fault was answered last waits for
+   * this one. The scheduler of a virtual machine leaves it there, since it takes processors that sleep for busy.
+   */
+  makeWay(): void {
+    if (!this.#inTheWay) return;
+    this.#inTheWay = false;
+    if (this.#allowed.length < 2 || this.#lastThread < 0) return;
+    const here = currentCpu();
+    if (this.#whereabouts.cpuOf(this.#lastThread) !== here) return;
+    setAffinity(this.#allowed.filter((cpu) => cpu !== here));
+    setAffinity(this.#allowed);
   }
 
   /** Whether it pays to ask for more before sleeping. */

@@ -110,8 +110,9 @@ export class LinuxRegion {
   serve(page: PageIndex, write: boolean, protectedPage: boolean, begun: Nanoseconds): void {
     const { host, space } = this;
     const region = space.regions.at(page);
+    host.ahead.touched(this, page);
     this.around = protectedPage ? this.writes : this.missing;
-    if (region !== null) this.around.at(page, region.first, region.end, host.windowMost);
+    if (region !== null) this.#lookAround(region, page, write, protectedPage);
     host.window = region === null ? null : this.around;
     host.answered = false;
     host.refused = false;
@@ -127,6 +128,20 @@ export class LinuxRegion {
     this.#finish(outcome, page, write, begun);
   }
 
+  #lookAround(region: Region, page: PageIndex, write: boolean, protectedPage: boolean): void {
+    // It came while the message of its touch was on the way.
+    if (!protectedPage && this.#has(page, write)) this.around.one(page);
+    else this.around.at(page, region.first, region.end, this.host.windowMost);
+  }
+
+  #has(page: PageIndex, write: boolean): boolean {
+    const { table } = this.space;
+    const flags = table.flagsAt(page);
+    if ((flags & (KIND | ZERO)) !== HOST || this.file !== null || (write && (flags & WRITE) === 0))
+      return false;
+    return this.host.pages.isMappedAt(table.frameAt(page), page);
+  }
+
   #finish(outcome: Errno, page: PageIndex, write: boolean, begun: number): void {
     const { host, uffd } = this;
     const { statistics } = host;
@@ -140,7 +155,42 @@ export class LinuxRegion {
     host.trace?.fault("cpu", this.space, page, outcome === OK ? count : 0, write, took, "");
     if (outcome !== OK || this.around !== this.missing) return;
     const region = this.space.regions.at(page);
-    if (region !== null) host.ahead.follow(region, this.space, page, this.around.first, count);
+    if (region === null || this.#homeAhead()) return;
+    host.ahead.follow(region, this, page, this.around.first, this.around.count);
+  }
+
+  /** What the touches come to next is in a device's memory, and comes home while nobody waits for it: as much as there is room for. */
+  #homeAhead(): boolean {
+    const { host, missing, space } = this;
+    const first = missing.first + missing.count;
+    const room = host.budget - host.resident;
+    const count = Math.min(missing.ahead, room - (room % HUGE_PAGES));
+    if (count <= 0 || (space.table.flagsAt(first) & KIND) !== PRIVATE) return false;
+    const sequence = missing.leadBy(count);
+    const came = host.ahead.move(this, first, count, (from, most) => this.#bringAhead(from, most, sequence));
+    if (!came) missing.leadBy(0);
+    return true;
+  }
+
+  #bringAhead(first: PageIndex, count: PageCount, sequence: number): PageCount {
+    const { host, space } = this;
+    if (space.closed || host.owners.at(first) !== this) return -1;
+    // Whoever touches it is there already.
+    if ((space.table.flagsAt(first) & KIND) !== PRIVATE) return 0;
+    const end = first + count;
+    const errno =
+      host.resident + count > host.budget
+        ? ENOMEM
+        : host.core.bringHome(space, first, CAUSE.prefetch, { first, end });
+    if (errno !== OK) return -1;
+    let mapped = 0;
+    for (let at = first; at < end; ) {
+      const run = this.#ready(at, end, -1);
+      if (run.count > 0) mapped += host.pages.map(at, frames, 0, run.count, run.writable, TOUCH_TRIES);
+      at += Math.max(1, run.count);
+    }
+    this.missing.came(sequence, first, end);
+    return mapped;
   }
 
   #refuse(outcome: Errno, page: PageIndex): void {

@@ -148,6 +148,7 @@ export class DeviceWindow implements Disposable {
   /** Answers one touch of the device, which was read at `begun`. */
   serve(own: PageIndex, write: boolean, _protectedPage: boolean, begun: Nanoseconds): void {
     const page = this.first + (own - this.base);
+    this.host.ahead.touched(this, page);
     const errno = this.#onFault(page, write);
     if (errno !== OK) this.#fail(own);
     this.uffd.wake(own * PAGE_BYTES, PAGE_BYTES);
@@ -200,6 +201,18 @@ export class DeviceWindow implements Disposable {
     this.#thrownAway.clear();
     if (this.#covered && this.backing !== null) this.#uncover(this.backing);
     return failures;
+  }
+
+  /**
+   * Has pages brought here, 2 MiB at a time, while the host has nothing else to do: until `bring`, which answers how many
+   * came, answers −1, or the program touches one of those to come. False: it will not.
+   */
+  ahead(
+    first: PageIndex,
+    count: PageCount,
+    bring: (first: PageIndex, count: PageCount) => PageCount,
+  ): boolean {
+    return this.host.ahead.move(this, first, count, (from, most) => (this.#open ? bring(from, most) : -1));
   }
 
   /**

@@ -39,6 +39,15 @@ export interface Window {
   readonly buffer?: SharedArrayBuffer;
   map(first: PageIndex, frames: Uint32Array, from: number, count: PageCount, writable: boolean): Errno;
   zap(first: PageIndex, count: PageCount): void;
+  /**
+   * Has pages brought by `bring`, which answers how many it brought or −1 to end it, while nobody waits for anything.
+   * False: it will not. Absent: it never does.
+   */
+  ahead?(
+    first: PageIndex,
+    count: PageCount,
+    bring: (first: PageIndex, count: PageCount) => PageCount,
+  ): boolean;
   takeFailures(): number;
   close(): void;
 }

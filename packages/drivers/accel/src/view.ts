@@ -6,6 +6,7 @@ import {
   ENOMEM,
   type Errno,
   FaultRange,
+  HOST,
   HUGE_PAGES,
   type Invalidation,
   KIND,
@@ -232,7 +233,8 @@ export class SpaceView implements MirrorOps {
     this.#faulting = target;
     try {
       const errno = this.#answer(target, page, write);
-      if (errno !== OK) this.#refused(target, page, write, errno);
+      if (errno === OK) this.#lead(target, write);
+      else this.#refused(target, page, write, errno);
       return errno;
     } catch (error) {
       // A driver of another device, or a machine without memory: the request fails, nothing else.
@@ -259,7 +261,9 @@ export class SpaceView implements MirrorOps {
     const region = this.space.regions.at(page);
     if (region === null || !region.readable || (write && !region.writable)) return EFAULT;
     const from = Math.max(target.first, region.first);
-    target.around.at(page, from, Math.min(target.end, region.end), target.most);
+    // It came while the message of its touch was on the way.
+    if (this.table.right(page) >= (write ? MAY_WRITE : MAY_READ)) target.around.one(page);
+    else target.around.at(page, from, Math.min(target.end, region.end), target.most);
     const { first } = target.around;
     const count = this.#missing(page, first, target.around.count);
     const declared = this.#declared(target.region);
@@ -270,6 +274,46 @@ export class SpaceView implements MirrorOps {
     // What moved just now is in this window already.
     if (had === 0 && this.table.right(page) >= (write ? MAY_WRITE : MAY_READ)) return OK;
     return this.#populate(target, page, first, count, write, writes && region.writable);
+  }
+
+  /** What the touches come to next is in the host's memory, and comes while nobody waits for it: as much as there is room for. */
+  #lead(target: ViewWindow, write: boolean): void {
+    const { window, around } = target;
+    const { available } = this.memory;
+    const first = around.first + around.count;
+    const count = Math.min(around.ahead, available - (available % HUGE_PAGES));
+    if (count <= 0 || (this.space.table.flagsAt(first) & KIND) !== HOST) return;
+    const sequence = around.leadBy(count);
+    const bring = (from: PageIndex, most: PageCount): PageCount => {
+      const moved = this.#bringAhead(target, from, most, write);
+      if (moved > 0) around.came(sequence, from, from + most);
+      return moved;
+    };
+    if (window.ahead?.(first, count, bring) !== true) around.leadBy(0);
+  }
+
+  /** How many pages came; −1: the work has ended, or the device is not to have them without a touch. */
+  #bringAhead(target: ViewWindow, first: PageIndex, count: PageCount, write: boolean): PageCount {
+    const { memory, space } = this;
+    const region = target.closing ? null : space.regions.at(first);
+    const declared = this.#declared(target.region);
+    if (region === null || declared === 0 || !region.readable || (write && !region.writable)) return -1;
+    if (!this.#mayMove(target, region) || memory.shares !== null || memory.available < count) return -1;
+    const choice = this.#choose(first, count);
+    if (choice.way !== "unsaid" || choice.count < count) return -1;
+    const writes = write || (declared & ACCESS_WRITE) !== 0;
+    if (this.#duplicates(target, first, writes, declared)) return -1;
+    // Whoever touches it is there already.
+    if (this.table.next(first, first + count) >= 0) return 0;
+    this.#faulting = target;
+    try {
+      return space.core.migrate({ space, first, count, to: memory.memory, cause: CAUSE.prefetch }).moved;
+    } catch (error) {
+      memory.device.failed("ahead", error);
+      return -1;
+    } finally {
+      this.#faulting = null;
+    }
   }
 
   /** What the device has already is left alone: so many pages up to there. */
@@ -288,7 +332,7 @@ export class SpaceView implements MirrorOps {
     writes: boolean,
     declared: number,
   ): Errno {
-    if (!region.anonymous || target.advice === "stay") return OK;
+    if (!this.#mayMove(target, region)) return OK;
     for (let at = first; at < first + count; ) {
       const left = first + count - at;
       const choice = this.#choose(at, left);
@@ -342,17 +386,24 @@ export class SpaceView implements MirrorOps {
       first = Math.max(first, Math.min(page, first + count - part));
       count = part;
     }
-    const reads = !writes && (declared === ACCESS_READ || declared === 0);
-    const duplicate =
-      reads && (target.advice === "duplicate" || (target.advice === "auto" && this.#isHot(page)));
     core.migrate({
       space: this.space,
       first,
       count,
       to: this.memory.memory,
       cause: CAUSE.deviceFault,
-      duplicate,
+      duplicate: this.#duplicates(target, page, writes, declared),
     });
+  }
+
+  #mayMove({ advice }: ViewWindow, region: Region): boolean {
+    return region.anonymous && advice !== "stay";
+  }
+
+  /** Whether what is around a page is duplicated, not moved. */
+  #duplicates({ advice }: ViewWindow, page: PageIndex, writes: boolean, declared: number): boolean {
+    if (writes || (declared !== ACCESS_READ && declared !== 0)) return false;
+    return advice === "duplicate" || (advice === "auto" && this.#isHot(page));
   }
 
   /** Whether a CPU brought a page home from here a moment ago: it would want it back soon. */
@@ -361,7 +412,9 @@ export class SpaceView implements MirrorOps {
     if (chunk === null) return false;
     const index = page - chunk.first;
     const why = chunk.why[index] ?? 0;
-    if ((why & 0xff) !== CAUSE.cpuFault || why >> 8 !== this.memory.memory.place) return false;
+    const cause = why & 0xff;
+    if ((cause !== CAUSE.cpuFault && cause !== CAUSE.prefetch) || why >> 8 !== this.memory.memory.place)
+      return false;
     const now = this.space.core.host.now();
     return now - chunk.when(index, now) < HOT_FOR;
   }

@@ -1,3 +1,4 @@
+import { closeSync, openSync, readSync } from "node:fs";
 import { __NR_gettid, PRIO_PROCESS } from "./abi.generated.ts";
 import * as libc from "./libc.ts";
 import { Scratch } from "./scratch.ts";
@@ -10,6 +11,9 @@ const CPU_ID = 4;
 /** CPUs that an affinity can name: 0 to CPUS_MAX - 1. */
 export const CPUS_MAX = 8192;
 const MASK_BYTES = CPUS_MAX / 8;
+/** Field `processor` of /proc/…/stat, counted from the name. */
+const PROCESSOR = 37;
+const STAT_BYTES = 1024;
 
 function rseqOffset(): number | null {
   const size = libc.symbolAddress("__rseq_size");
@@ -39,6 +43,46 @@ export class CpuOf {
   get cpu(): number {
     return this.#note === null ? -1 : (this.#note[0] as number);
   }
+}
+
+/**
+ * Which CPU a thread of this process runs on, or waits for: `CpuOf` does not know of one that is about to run elsewhere
+ * than it did. It is a file of the kernel's, which costs some microseconds; the one asked for last stays open.
+ */
+export class Whereabouts implements Disposable {
+  readonly #stat = Buffer.alloc(STAT_BYTES);
+  #thread = 0;
+  #fd = -1;
+
+  /** The CPU of a thread, by the kernel's number; −1: there is no such thread. */
+  cpuOf(thread: number): number {
+    try {
+      if (thread !== this.#thread) this.#open(thread);
+      return processorIn(this.#stat, readSync(this.#fd, this.#stat, 0, STAT_BYTES, 0));
+    } catch {
+      this[Symbol.dispose]();
+      return -1;
+    }
+  }
+
+  #open(thread: number): void {
+    this[Symbol.dispose]();
+    this.#fd = openSync(`/proc/self/task/${thread}/stat`);
+    this.#thread = thread;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+    this.#thread = 0;
+  }
+}
+
+/** Field `processor` of a thread's line. Its name, in parentheses, may have anything in it. */
+function processorIn(stat: Buffer, bytes: number): number {
+  let at = stat.lastIndexOf(")", bytes);
+  for (let field = 0; field < PROCESSOR && at >= 0; field++) at = stat.indexOf(" ", at + 1);
+  return at < 0 ? -1 : Number.parseInt(stat.toString("latin1", at, bytes), 10);
 }
 
 /** The CPU that the calling thread runs on now. */
