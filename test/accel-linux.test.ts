@@ -153,6 +153,84 @@ test("CPU and two devices write the same pages at the same time, each its own wo
   for (const client of clients) client.close();
 });
 
+interface Ahead {
+  readonly movedAhead: number;
+  readonly overBudget: number;
+}
+
+test(
+  "what a sequence comes to next goes to the device, and comes home, before it is touched",
+  options,
+  async () => {
+    await using lab = new RealLab(96 * MIB);
+    await lab.call("device", "accel0", 48 * MIB);
+    const client = await lab.queue("q", "accel0");
+    const kernel = await lab.kernel("accel0", add, ["x"]);
+    const x = await lab.map(32 * MIB);
+    await lab.call("attach", "q", x.region);
+    const a = new Int32Array(x.buffer);
+    const args = [int32(x.region, a.length)];
+    const ahead = async (): Promise<number> => ((await lab.call("statistics")).host as Ahead).movedAhead;
+    const rounds = 8;
+    const moved: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      for (let i = 0; i < a.length; i++) a[i] = round + i;
+      const before = await ahead();
+      assert.equal((await client.run({ kernel, args })).code, 0);
+      const there = await ahead();
+      for (let i = 0; i < a.length; i++)
+        if (a[i] !== ((round + 2 * i + 1) | 0)) assert.fail(`round ${round}, ${i}: ${a[i]}`);
+      moved.push(there - before, (await ahead()) - there);
+      await consistent(lab);
+    }
+    const [toDevice, home] = [0, 1].map((way) =>
+      moved.filter((_, i) => i % 2 === way).reduce((sum, pages) => sum + pages, 0),
+    );
+    // At first nothing is known of the sequence; later nearly all could come.
+    assert.ok((toDevice ?? 0) > x.pages && (home ?? 0) > x.pages, `${moved.join(" ")} of ${x.pages} pages`);
+    assert.equal(((await lab.call("statistics")).host as Ahead).overBudget, 0);
+    client.close();
+  },
+);
+
+test("sequences of the CPU and the device over the same region at the same time", options, async () => {
+  await using lab = new RealLab(40 * MIB);
+  await lab.call("device", "accel0", 20 * MIB);
+  const client = await lab.queue("q", "accel0");
+  const kernel = await lab.kernel("accel0", add, ["x"]);
+  let seed = 20_261;
+  const below = (n: number): number => {
+    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((seed / 2 ** 32) * n);
+  };
+  for (let life = 0; life < 4; life++) {
+    const x = await lab.map(24 * MIB);
+    await lab.call("attach", "q", x.region);
+    const a = new Int32Array(x.buffer);
+    const truth = new Int32Array(a.length);
+    for (let step = 0; step < 12; step++) {
+      // What the device has of it, the CPU leaves alone meanwhile.
+      const cut = below(a.length);
+      const [first = 0, end = 0] = below(2) === 0 ? [0, cut] : [cut, a.length];
+      const running = client.run({ kernel, args: [int32(x.region, a.length)], range: { first, end } });
+      for (let i = first; i < end; i++) truth[i] = ((truth[i] ?? 0) + i + 1) | 0;
+      const [from = 0, to = 0] = first === 0 ? [cut, a.length] : [0, cut];
+      const until = from + below(to - from + 1);
+      for (let i = from; i < until; i++) a[i] = truth[i] = ((truth[i] ?? 0) ^ i) | 0;
+      assert.equal((await running).code, 0);
+      await consistent(lab);
+    }
+    for (let i = 0; i < a.length; i += 1 + (life & 1) * 1021)
+      if (a[i] !== truth[i]) assert.fail(`life ${life}, ${i}: ${a[i]}, not ${truth[i]}`);
+    // Gone while more of it may be wanted.
+    await client.run({ kernel, args: [int32(x.region, a.length)], range: { first: 0, end: 3 << 19 } });
+    await lab.call("detach", "q", x.region);
+    await lab.unmap(x);
+  }
+  assert.equal(((await lab.call("statistics")).host as Ahead).overBudget, 0);
+  client.close();
+});
+
 test("less RAM than data, and less device memory still", options, async () => {
   await using lab = new RealLab(24 * MIB);
   await lab.call("device", "accel0", 2 * MIB);

@@ -83,3 +83,96 @@ test("windows stay within what they may be of", () => {
   around.at(1000, 995, 1005, 512);
   assert.deepEqual([around.first, around.count], [995, 10]);
 });
+
+/** What follows a window that comes by itself. */
+interface Led {
+  readonly faults: number;
+  readonly ahead: number;
+}
+
+/** The same where what comes next is brought before it is touched, and is there in time. */
+function touchLed(around: Around, first: number, count: number, end = LIMIT, there = new Set<number>()): Led {
+  let faults = 0;
+  let ahead = 0;
+  for (let page = first; page < first + count; page++) {
+    if (there.has(page)) continue;
+    around.at(page, 0, end, 512);
+    assert.ok(around.first <= page && page < around.first + around.count);
+    const { ahead: next } = around;
+    const beyond = around.first + around.count;
+    assert.ok(next >= 0 && next <= 8192 && (next === 0 || beyond + next <= end), `${next} ahead`);
+    for (let near = around.first; near < beyond + next; near++) there.add(near);
+    const sequence = around.leadBy(next);
+    for (let from = beyond; from < beyond + next; from += 512)
+      around.came(sequence, from, Math.min(from + 512, beyond + next));
+    ahead += next;
+    faults++;
+  }
+  return { faults, ahead };
+}
+
+test("what comes next is said of a sequence that goes on, twice as much each time", () => {
+  const around = new Around();
+  const windows: number[] = [];
+  for (let page = 0; windows.length < 12; ) {
+    around.at(page, 0, LIMIT, 512);
+    const beyond = around.first + around.count;
+    const sequence = around.leadBy(around.ahead);
+    around.came(sequence, beyond, beyond + around.ahead);
+    windows.push(around.ahead);
+    page = beyond + around.ahead;
+  }
+  // 1, 4, 16, 64, 256 and the first 512 pages, then those that are led.
+  assert.deepEqual(windows, [0, 0, 0, 0, 0, 0, 512, 1024, 2048, 4096, 8192, 8192]);
+});
+
+test("a sequence that begins again is led by half of the way that it went; in vain, by half of that", () => {
+  const around = new Around();
+  const pages = 16 * 512;
+  touchLed(around, 0, pages, pages);
+  assert.deepEqual(touchLed(around, 0, pages, pages), { faults: 2, ahead: 14 * 512 });
+  assert.deepEqual(touchLed(around, 0, pages, pages), { faults: 2, ahead: 14 * 512 });
+  const inVain: number[] = [];
+  for (let k = 0; k < 6; k++) inVain.push(touchLed(around, 0, 100, pages).ahead);
+  assert.deepEqual(inVain, [7 * 512, 3 * 512, 512, 0, 0, 0]);
+  assert.ok(around.count < 512, `${around.count} pages`);
+});
+
+test("who is faster than what leads it is led no further; what came for another sequence does not count", () => {
+  const around = new Around();
+  let page = 0;
+  do {
+    around.at(page, 0, LIMIT, 512);
+    const beyond = around.first + around.count;
+    around.came(around.leadBy(around.ahead), beyond, beyond + around.ahead);
+    page = beyond + around.ahead;
+  } while (around.ahead < 2048);
+  around.at(page, 0, LIMIT, 512);
+  assert.equal(around.ahead, 4096);
+  // One of eight windows came, and then another one that does not follow it.
+  const beyond = around.first + around.count;
+  const sequence = around.leadBy(4096);
+  around.came(sequence, beyond, beyond + 512);
+  around.came(sequence, beyond + 1024, beyond + 1536);
+  around.at(beyond + 512, 0, LIMIT, 512);
+  assert.deepEqual([around.first, around.count, around.ahead], [beyond + 512, 512, 4096]);
+  around.one(7);
+  assert.deepEqual([around.first, around.count, around.ahead], [7, 1, 0]);
+});
+
+test("blocks here and there, others in each round, are not led far", () => {
+  const around = new Around(16);
+  const blocks = 128;
+  let touched = 0;
+  let ahead = 0;
+  for (let round = 0; round < 50; round++) {
+    const there = new Set<number>();
+    for (let group = 0; group * 10 < blocks; group++) {
+      const among = Math.min(10, blocks - group * 10);
+      const block = group * 10 + ((round * 7 + group * 3) % among);
+      ahead += touchLed(around, block * 64, 64, blocks * 64, there).ahead;
+      touched += 64;
+    }
+  }
+  assert.ok(ahead < touched / 4, `${ahead} pages ahead of ${touched}`);
+});

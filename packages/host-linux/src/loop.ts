@@ -121,6 +121,7 @@ export class KernelLoop {
     this.#pollable();
     this.#wakePage?.unregister(this.#host.program);
     this.#waiter.close();
+    this.#placement.close();
   }
 
   /** One look at everything. The only system calls of a turn without work are those that find out that there is none. */

@@ -33,8 +33,9 @@ export interface PlacementOptions {
  * Where the kernel thread runs, and how it waits. Three things were measured. On the processor of the thread that
  * faults, an answer costs least: nothing has to be woken elsewhere; then it sleeps at once. On another processor that
  * would have to be woken, it costs several times as much; there it asks for the next fault for as long as a wake-up
- * takes, while faults come in quick succession. It is never moved, nor are others: a thread that is pinned, even for a
- * moment, may start processes and threads that stay pinned.
+ * takes, while faults come in quick succession. Nobody is kept anywhere: a thread that is pinned, even for a moment,
+ * may start processes and threads that stay pinned. Only itself it moves out of the way, before work that nobody waits
+ * for (`makeWay`): meanwhile it starts nothing.
  *
  * Threads make themselves known by `register`; for others it does not ask.
  */
@@ -103,6 +104,11 @@ export class Placement {
     if (this.#whereabouts.cpuOf(this.#lastThread) !== here) return;
     setAffinity(this.#allowed.filter((cpu) => cpu !== here));
     setAffinity(this.#allowed);
+  }
+
+  /** The thread ends: gives back what it has open. */
+  close(): void {
+    this.#whereabouts[Symbol.dispose]();
   }
 
   /** Whether it pays to ask for more before sleeping. */

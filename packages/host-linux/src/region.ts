@@ -19,6 +19,7 @@ import {
   type PageCount,
   type PageIndex,
   PRIVATE,
+  type Region,
   type Space,
   SWAP,
   WRITE,

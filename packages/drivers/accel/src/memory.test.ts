@@ -206,6 +206,103 @@ test("a stream through a small memory evicts what it has passed, and brings in m
   for (let page = 0; page < pages; page++) assert.equal(device.window.load(first + page)[7], page % 251);
 });
 
+/** A region of 16 MiB that a CPU has written, and a device with so many pages. */
+function written(own: number) {
+  const pages = 4096;
+  const machine = new PlainMachine();
+  const process = machine.host.createProcess();
+  const first = process.mmap({ pages });
+  for (let page = 0; page < pages; page++) process.write(first + page, 0, new Uint8Array([page % 251]));
+  const device = addDevice(machine, process.space, first, pages, own);
+  device.declared = ACCESS_READ | ACCESS_WRITE;
+  return { machine, process, first, pages, device };
+}
+
+test("what a sequence comes to next comes while nobody waits", () => {
+  const { machine, first, pages, device } = written(8192);
+  const { window, memory, view } = device;
+  const before = machine.core.statistics.deviceFaults;
+  for (let page = 0; page < pages; page++) {
+    assert.equal(window.load(first + page)[0], page % 251);
+    window.work();
+  }
+  assert.ok(window.cameAhead >= pages / 2, `${window.cameAhead} pages`);
+  assert.ok(machine.core.statistics.deviceFaults - before < 12);
+  const fetched = machine.core.explain(view.space, first, pages).filter(({ cause }) => cause === "prefetch");
+  assert.equal(
+    fetched.reduce((sum, { count }) => sum + count, 0),
+    window.cameAhead,
+  );
+  assert.equal(memory.available, 8192 - pages);
+  check(machine);
+});
+
+test("nothing comes ahead that somebody has to leave for, that is to stay, or when the work is done", () => {
+  const { machine, first, pages, device } = written(4096);
+  const { window, memory, opened } = device;
+  for (let round = 0; round < 3; round++) {
+    // Half of the device's memory has something else in it.
+    for (let page = pages - 1; page >= 2048; page -= 7) window.load(first + page);
+    for (let page = 0; page < pages; page++) {
+      window.load(first + page);
+      const { evicted } = memory;
+      window.work();
+      assert.equal(memory.evicted, evicted);
+    }
+  }
+  const homeAgain = (): void => {
+    machine.settle();
+    machine.core.migrate({ space: device.view.space, first, count: pages, to: null });
+  };
+  const ends: (() => void)[] = [
+    () => (device.declared = 0),
+    () => (opened.advice = "stay"),
+    () => (opened.closing = true),
+  ];
+  for (const end of ends) {
+    homeAgain();
+    for (let page = 0; page < 2048; page++) window.load(first + page);
+    end();
+    const came = window.cameAhead;
+    assert.equal(window.work(), false);
+    assert.equal(window.cameAhead, came);
+    device.declared = ACCESS_READ | ACCESS_WRITE;
+    opened.advice = "auto";
+    opened.closing = false;
+  }
+  check(machine);
+});
+
+test("sequences of a CPU and a device over the same memory, with what comes ahead, against plain bytes", () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    const random = new Random(seed);
+    const { machine, process, first, pages, device } = written(3000);
+    const truth = Uint8Array.from({ length: pages }, (_, page) => page % 251);
+    for (let step = 0; step < 16; step++) {
+      const begin = random.below(3) === 0 ? random.below(pages) : 0;
+      const end = Math.min(pages, begin + 1 + random.below(pages));
+      const byCpu = random.below(3) === 0;
+      const stride = 1 + random.below(3);
+      device.declared = random.below(4) === 0 ? 0 : ACCESS_READ | ACCESS_WRITE;
+      if (byCpu) machine.settle();
+      for (let page = begin; page < end; page += stride) {
+        const value = (page + step) % 251;
+        if (byCpu) process.write(first + page, 0, new Uint8Array([value]));
+        else assert.equal(device.window.store(first + page, value), OK);
+        truth[page] = value;
+        if (!byCpu && random.below(40) === 0) device.window.work();
+      }
+      check(machine);
+    }
+    machine.settle();
+    const bytes = new Uint8Array(1);
+    for (let page = 0; page < pages; page++) {
+      process.read(first + page, 0, bytes);
+      assert.equal(bytes[0], truth[page], `seed ${seed}, page ${page}`);
+    }
+  }
+});
+
 test("errors count for an hour", () => {
   const isolation = new Isolation();
   isolation.strategy = 3;

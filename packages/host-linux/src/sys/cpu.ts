@@ -67,7 +67,7 @@ export class Whereabouts implements Disposable {
 
   #open(thread: number): void {
     this[Symbol.dispose]();
-    this.#fd = openSync(`/proc/self/task/${thread}/stat`);
+    this.#fd = openSync(`/proc/self/task/${thread}/stat`, "r");
     this.#thread = thread;
   }
 

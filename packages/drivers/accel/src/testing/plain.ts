@@ -5,6 +5,7 @@ import {
   EFAULT,
   type Errno,
   type FrameNumber,
+  HUGE_PAGES,
   NO_FRAME,
   OK,
   PAGE_BYTES,
@@ -72,6 +73,13 @@ class PlainBacking implements Backing {
   }
 }
 
+/** What a window has asked to be brought while nobody waits. */
+interface Wanted {
+  from: PageIndex;
+  readonly end: PageIndex;
+  readonly bring: (first: PageIndex, count: PageCount) => PageCount;
+}
+
 /** A window whose pages are copied in and, when they are taken away, copied out again. */
 export class PlainWindow implements Window {
   readonly address = 0;
@@ -87,6 +95,9 @@ export class PlainWindow implements Window {
   readonly #all: Set<PlainWindow>;
   failures = 0;
   open = true;
+  #wanted: Wanted | null = null;
+  /** Pages that came before they were touched. */
+  cameAhead: PageCount = 0;
 
   constructor(core: Core, options: WindowOptions, all: Set<PlainWindow>, inside: SharedArrayBuffer | null) {
     this.#core = core;
@@ -130,6 +141,23 @@ export class PlainWindow implements Window {
       if (shown.writable) this.#core.write(shown.frame, 0, this.#page(page).slice(), null);
       this.#page(page).fill(0xee);
     }
+  }
+
+  ahead(first: PageIndex, count: PageCount, bring: Wanted["bring"]): boolean {
+    this.#wanted = { from: first, end: first + count, bring };
+    return true;
+  }
+
+  /** Brings some of what is wanted, as the host does when it has nothing else to do. Whether there was something. */
+  work(): boolean {
+    const wanted = this.#wanted;
+    if (wanted === null || wanted.from >= wanted.end) return false;
+    const count = Math.min(HUGE_PAGES - (wanted.from % HUGE_PAGES), wanted.end - wanted.from);
+    const came = this.open ? wanted.bring(wanted.from, count) : -1;
+    wanted.from += count;
+    if (came < 0) this.#wanted = null;
+    else this.cameAhead += came;
+    return came >= 0;
   }
 
   /** What a device's touch does: a fault if the page is not there, or not with that right. */
