@@ -2,7 +2,9 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  accessSync,
   closeSync,
+  constants,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -14,6 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { MADV_DONTDUMP, MADV_DONTNEED } from "./sys/abi.generated.ts";
 import { madvise, mmap, mremap, munmap } from "./sys/memory.ts";
 import { Actor } from "./sys/testing/actor.ts";
@@ -490,3 +493,49 @@ step(file, "random work on real memory agrees with plain arrays", async () => {
   const { steps } = await soak(seed, Number(process.env.HMS_SOAK_SECONDS ?? 10));
   ok(steps > 100, `${steps} steps`);
 });
+
+const COMPACT = "/proc/sys/vm/compact_memory";
+
+/** Has the kernel copy pages elsewhere, to have room for huge pages, until it is ended: those of this process too. */
+function compactor(): { end(): Promise<number> } {
+  const rounds = new Int32Array(new SharedArrayBuffer(8));
+  const code = `
+    const { rounds, path } = require("node:worker_threads").workerData;
+    while (Atomics.wait(rounds, 0, 0, 10) === "timed-out") {
+      require("node:fs").writeFileSync(path, "1");
+      Atomics.add(rounds, 1, 1);
+    }`;
+  const worker = new Worker(code, { eval: true, workerData: { rounds, path: COMPACT } });
+  return {
+    async end() {
+      const ended = new Promise((resolve) => worker.once("exit", resolve));
+      Atomics.store(rounds, 0, 1);
+      Atomics.notify(rounds, 0);
+      await ended;
+      return Atomics.load(rounds, 1);
+    },
+  };
+}
+
+step(
+  file,
+  "random work while the kernel copies pages elsewhere agrees with plain arrays",
+  async () => {
+    const seed = Number(process.env.HMS_SEED ?? Date.now() % 1_000_000);
+    process.stderr.write(`seed ${seed}\n`);
+    const compacting = compactor();
+    const { steps } = await soak(seed, Number(process.env.HMS_SOAK_SECONDS ?? 8));
+    ok(steps > 100, `${steps} steps`);
+    ok((await compacting.end()) > 0);
+  },
+  { skip: !canWrite(COMPACT) && `needs the right to write ${COMPACT}` },
+);
+
+function canWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

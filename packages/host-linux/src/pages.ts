@@ -27,6 +27,7 @@ import {
   UFFDIO_WRITEPROTECT_MODE_WP,
 } from "./sys/abi.generated.ts";
 import type { Mapping } from "./sys/memory.ts";
+import { emptyFrom, occupiedFrom } from "./sys/pagemap.ts";
 import type { Userfaultfd } from "./sys/uffd.ts";
 
 export {
@@ -75,6 +76,8 @@ export interface AddressBook {
 /** Counts of what was done, since the start. */
 export interface PageCounters {
   moved: number;
+  /** Of those, the ones that the kernel did not count. */
+  untold: number;
   copied: number;
   zeroed: number;
   hugeZeroed: number;
@@ -86,7 +89,14 @@ export class Pages implements Disposable {
   readonly slots: Slots;
   readonly nursery: Nursery = new Nursery();
   readonly host: Column;
-  readonly counters: PageCounters = { moved: 0, copied: 0, zeroed: 0, hugeZeroed: 0, protected: 0 };
+  readonly counters: PageCounters = {
+    moved: 0,
+    untold: 0,
+    copied: 0,
+    zeroed: 0,
+    hugeZeroed: 0,
+    protected: 0,
+  };
   /** The kernel thread's own mappings of memfds. */
   readonly aliases: Owners<Mapping> = new Owners();
   readonly #columns: Column[] = [];
@@ -280,9 +290,28 @@ export class Pages implements Disposable {
         return done / PAGE_BYTES;
       }
       this.errno = -done;
+      if (this.errno === EEXIST) return this.#movedUntold(uffd, to, from, count);
       if (this.errno !== EAGAIN || tries >= most) return 0;
       this.#book.busy();
     }
+  }
+
+  /**
+   * How many pages were moved although the kernel says that something is in the way: what it means is what it has just
+   * moved. After it had to wait for a page (of which it makes a copy elsewhere, to have room for huge pages), Linux 6.18
+   * moves that and those after it twice, and does not count them.
+   */
+  #movedUntold(uffd: Userfaultfd, to: PageIndex, from: PageIndex, count: PageCount): PageCount {
+    const bytes = count * PAGE_BYTES;
+    // There was nothing in the slots that it went to, and something where it came from that is no program's.
+    const moved = this.slots.holds(to)
+      ? occupiedFrom(to * PAGE_BYTES, bytes)
+      : emptyFrom(from * PAGE_BYTES, bytes);
+    if (moved <= 0) return 0;
+    uffd.wake(to * PAGE_BYTES, moved * PAGE_BYTES);
+    this.counters.moved += moved;
+    this.counters.untold += moved;
+    return moved;
   }
 
   /** Whatever is at an address that should be empty is dropped. */

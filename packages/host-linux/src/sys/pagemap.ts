@@ -142,6 +142,13 @@ const MARKERS: ScanQuery = {
   returned: abi.PAGE_IS_SWAPPED,
 };
 
+/** Pages with anything: in memory, swapped out by the kernel, or on their way elsewhere within memory. */
+const OCCUPIED: ScanQuery = {
+  required: 0,
+  anyOf: abi.PAGE_IS_PRESENT | abi.PAGE_IS_SWAPPED,
+  returned: abi.PAGE_IS_PRESENT,
+};
+
 let shared: PageScan | null = null;
 
 function scanner(): PageScan {
@@ -173,6 +180,22 @@ export function zeroPagesIn(address: Address, bytes: ByteCount): number {
 /** Pages of a range that are mapped as parts of huge pages, or a negative errno. */
 export function hugePagesIn(address: Address, bytes: ByteCount): number {
   return scanner().count(address, bytes, HUGE);
+}
+
+/** How many pages from an address on have something, wherever the kernel keeps it, or a negative errno. */
+export function occupiedFrom(address: Address, bytes: ByteCount): number {
+  let end = address;
+  const ranges = eachIn(address, bytes, OCCUPIED, (first, size) => {
+    if (first === end) end += size;
+  });
+  return ranges < 0 ? ranges : (end - address) / PAGE_BYTES;
+}
+
+/** How many pages from an address on have nothing, or a negative errno. */
+export function emptyFrom(address: Address, bytes: ByteCount): number {
+  const found = scanner().scan(address, bytes, OCCUPIED);
+  if (found < 0) return found;
+  return ((found === 0 ? address + bytes : scanner().start(0)) - address) / PAGE_BYTES;
 }
 
 /** What is told of a range of pages. */
