@@ -7,6 +7,8 @@ import { CAN_READ, CAN_WRITE } from "@hms/hmm";
 import { LinuxHost } from "@hms/host-linux";
 import { HmsError } from "@hms/topology";
 import { scaleModule } from "../packages/drivers/accel/src/testing/wasm-module.ts";
+import { MADV_DONTNEED } from "../packages/host-linux/src/sys/abi.generated.ts";
+import { addressOf, madvise } from "../packages/host-linux/src/sys/memory.ts";
 import { RealLab } from "./accel/lab.ts";
 
 /** Why the real host cannot run here; undefined when it can. */
@@ -228,6 +230,30 @@ test("sequences of the CPU and the device over the same region at the same time"
     await lab.unmap(x);
   }
   assert.equal(((await lab.call("statistics")).host as Ahead).overBudget, 0);
+  client.close();
+});
+
+test("what the program drops while more of it comes home is zeros", options, async () => {
+  await using lab = new RealLab();
+  await lab.call("device", "accel0", 64 * MIB);
+  const client = await lab.queue("q", "accel0");
+  const kernel = await lab.kernel("accel0", add, ["x"]);
+  const x = await lab.map(32 * MIB);
+  await lab.call("attach", "q", x.region);
+  const a = new Int32Array(x.buffer);
+  const address = addressOf(x.buffer);
+  const words = MIB >> 2;
+  for (let round = 0; round < 60; round++) {
+    a.fill(7);
+    assert.equal((await client.run({ kernel, args: [int32(x.region, a.length)] })).code, 0);
+    // Every third time to the end, so that it is known how far it goes.
+    const read = round % 3 === 0 ? 32 : 4 + ((round * 5) % 24);
+    for (let i = 0; i < read * words; i += 1024) if (a[i] !== i + 8) assert.fail(`${round}, ${i}: ${a[i]}`);
+    madvise(address + read * MIB, (32 - read) * MIB, MADV_DONTNEED);
+    for (let i = read * words; i < a.length; i += 1024)
+      if (a[i] !== 0) assert.fail(`${round}, ${i}: ${a[i]}`);
+  }
+  await consistent(lab);
   client.close();
 });
 

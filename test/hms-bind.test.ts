@@ -503,3 +503,45 @@ describe("binding regions", { skip }, () => {
     check(shared);
   });
 });
+
+describe("what nobody has touched yet", { skip }, () => {
+  const options: OpenOptions = { ram: "128MiB", devices: ["accel:memory=64MiB"] };
+  const add = ({ x }: { x: Int32Array }, { first, end }: { first: number; end: number }): void => {
+    for (let i = first; i < end; i++) x[i] = (x[i] as number) + 1;
+  };
+  const ahead = (hms: Hms, x: Shared<Int32Array>): number =>
+    hms.space
+      .explain(x)
+      .filter(({ cause }) => cause === "ahead")
+      .reduce((sum, { bytes }) => sum + bytes / MIB, 0);
+  const readTo = (x: Shared<Int32Array>, end: number): void => {
+    for (let i = 0; i < end; i += 256) if (x.view[i] !== 1) assert.fail(`${i}: ${x.view[i]}`);
+  };
+
+  test("comes home ahead of touches in order, unless someone has said where it should be", async () => {
+    for (const bound of [false, true]) {
+      using hms = await open(options);
+      using queue = hms.device("accel0").queue();
+      const x = hms.space.alloc(Int32Array, 12 * MIB, { name: "x" });
+      await queue.run(add, { x: x.update() });
+      if (bound) hms.space.bind(x, { targets: ["accel0"] });
+      readTo(x, 8 * MIB);
+      const came = ahead(hms, x);
+      assert.ok(bound ? came === 0 : came > 0, `${came} MiB, bound: ${bound}`);
+    }
+  });
+
+  test("goes to a device ahead of its touches, unless they are in no order", async () => {
+    for (const random of [false, true]) {
+      using hms = await open(options);
+      using queue = hms.device("accel0").queue();
+      const x = hms.space.alloc(Int32Array, 12 * MIB, { name: "x" });
+      x.view.fill(0);
+      if (random) hms.space.advise(x, "random");
+      await queue.run(add, { x: x.update() }, { whole: true });
+      const went = ahead(hms, x);
+      assert.ok(random ? went === 0 : went > 0, `${went} MiB, random: ${random}`);
+      readTo(x, x.length);
+    }
+  });
+});

@@ -102,7 +102,7 @@ function touchLed(around: Around, first: number, count: number, end = LIMIT, the
     const beyond = around.first + around.count;
     assert.ok(next >= 0 && next <= 8192 && (next === 0 || beyond + next <= end), `${next} ahead`);
     for (let near = around.first; near < beyond + next; near++) there.add(near);
-    const sequence = around.leadBy(next);
+    const sequence = next > 0 ? around.leadBy(next) : 0;
     for (let from = beyond; from < beyond + next; from += 512)
       around.came(sequence, from, Math.min(from + 512, beyond + next));
     ahead += next;
@@ -130,12 +130,45 @@ test("a sequence that begins again is led by half of the way that it went; in va
   const around = new Around();
   const pages = 16 * 512;
   touchLed(around, 0, pages, pages);
-  assert.deepEqual(touchLed(around, 0, pages, pages), { faults: 2, ahead: 14 * 512 });
-  assert.deepEqual(touchLed(around, 0, pages, pages), { faults: 2, ahead: 14 * 512 });
+  for (let round = 0; round < 3; round++)
+    assert.deepEqual(touchLed(around, 0, pages, pages), { faults: 3, ahead: 13 * 512 });
+  for (let round = 0; round < 3; round++) {
+    // Its beginning alone says nothing: it may be all that is touched this time.
+    assert.deepEqual(touchLed(around, 0, 100, pages), { faults: 1, ahead: 0 });
+    assert.deepEqual(touchLed(around, 0, pages, pages), { faults: 4, ahead: 12 * 512 });
+  }
+  touchLed(around, 0, pages, pages);
   const inVain: number[] = [];
-  for (let k = 0; k < 6; k++) inVain.push(touchLed(around, 0, 100, pages).ahead);
-  assert.deepEqual(inVain, [7 * 512, 3 * 512, 512, 0, 0, 0]);
-  assert.ok(around.count < 512, `${around.count} pages`);
+  for (let k = 0; k < 5; k++) inVain.push(touchLed(around, 0, 600, pages).ahead / 512);
+  assert.deepEqual(inVain, [6, 2, 0, 0, 0]);
+});
+
+test("a sequence that is advised is led from its first window on", () => {
+  const around = new Around();
+  around.fixed = 512;
+  assert.deepEqual(touchLed(around, 512, 63 * 512, 64 * 512), { faults: 7, ahead: 56 * 512 });
+});
+
+test("what was led in vain is little, and less where it is in vain again and again", () => {
+  for (const { block, stride, most } of [
+    { block: 4, stride: 8, most: 0.2 },
+    { block: 4, stride: 16, most: 0.2 },
+    { block: 6, stride: 11, most: 0.35 },
+  ]) {
+    const around = new Around();
+    let touched = 0;
+    let inVain = 0;
+    for (let round = 0; round < 8; round++) {
+      const there = new Set<number>();
+      const before = touched;
+      for (let first = 256 + (round % 3) * 700; first < 64 * 512; first += stride * 512) {
+        touchLed(around, first, block * 512, LIMIT, there);
+        touched += block * 512;
+      }
+      inVain += there.size - (touched - before);
+    }
+    assert.ok(inVain <= most * touched, `${block} of ${stride}: ${inVain} of ${touched}`);
+  }
 });
 
 test("who is faster than what leads it is led no further; what came for another sequence does not count", () => {

@@ -14,22 +14,35 @@ const SKIPPED_MAX: PageCount = 16;
 const AHEAD_MAX: PageCount = 16 * HUGE_PAGES;
 /** It is said of a sequence only that was met in so many faults before. */
 const FRESH = 8;
+/** A sequence is led after so many whole windows in a row: twice as many each time that was in vain, one less else. */
+const WHOLE_MIN = 2;
+const WHOLE_MAX = 64;
 /** A sequence that went so far is expected to go as far when it begins again where it began. */
 const FAR: PageCount = 2 * HUGE_PAGES;
 
 const NOTHING = new Float64Array(0);
-// The columns: what the last window of a sequence was and was to be; with how many pages the sequence began (0 once it
-// went on); when it was last met, in faults; how many pages were to come after its last window without a fault (HIGH is the
-// end of those that came); its first page, and the one after the last that it is expected to have come to.
+// What is known of a sequence, each in a column of its own.
+/** The first page of its last window. */
 const LOW = 0;
+/** The page after it, and after what came ahead of touches since. */
 const HIGH = STREAMS;
+/** With how many pages that window was to be brought. */
 const SIZE = 2 * STREAMS;
+/** With how many pages the sequence began; 0 once it went on. */
 const BEGAN = 3 * STREAMS;
+/** When it was last met, in faults. */
 const MET = 4 * STREAMS;
-const LEAD = 5 * STREAMS;
-const START = 6 * STREAMS;
-const WENT = 7 * STREAMS;
-const NUMBERS = 8 * STREAMS;
+/** Its first page. */
+const START = 5 * STREAMS;
+/** The page up to which it went, and to which it was last led. */
+const WENT = 6 * STREAMS;
+/** By how many pages it was last led. */
+const LEAD = 7 * STREAMS;
+/** The page up to which it will go as it did before; 0: not known. */
+const HOPE = 8 * STREAMS;
+/** Windows of 2 MiB in a row. */
+const WHOLE = 9 * STREAMS;
+const NUMBERS = 10 * STREAMS;
 
 /**
  * How many pages one fault brings in, of a CPU or a device: a guess from the faults before. A fault just beyond what
@@ -40,9 +53,11 @@ const NUMBERS = 8 * STREAMS;
  * on, half as many when it did not. So touches here and there bring one page each, and one block after another, with
  * something left out in between, comes with one or two faults for each.
  *
- * What will be touched after the window is `ahead`: who can bring it while nobody waits says so by `leadBy`, and what of
- * it came by `came`; the next fault of the sequence is beyond that. It doubles each time that fault comes. A sequence that begins again where one
- * began that went far is led by half of that at once; if no fault comes there, by a quarter the next time, and so on.
+ * What will be touched after the window is `ahead`: who can bring it while nobody waits says so by `leadBy`, and what
+ * of it came by `came`; the next fault of the sequence is beyond that. It is 2 MiB after two windows of 2 MiB in a row,
+ * and twice as much each time that the next fault comes; if none comes, the next sequences need twice as many windows. A
+ * sequence that begins again where one began that went far, and goes on, is led by half of that way at once; if no fault
+ * comes at its end, by a quarter the next time, and so on.
  *
  * @example
  * ```ts
@@ -57,12 +72,18 @@ const NUMBERS = 8 * STREAMS;
  * ```
  */
 export class Around {
-  /** What is known of each sequence, in five columns; made with the first fault: most memory is touched by few. */
+  /** What is known of each sequence, in columns; made with the first fault: most memory is touched by few. */
   #known: Float64Array = NOTHING;
   #faults = 0;
   #stream = 0;
   /** With how many pages the next sequence begins. */
   #begin: PageCount;
+  /** After how many whole windows in a row a sequence is led. */
+  #whole = WHOLE_MIN;
+  /** A sequence is led, and no fault has come at the end of that, which is not that of all its pages. */
+  #led = false;
+  /** The page after the last that the sequence of the last window can have. */
+  #end: PageIndex = 0;
   /** Windows of so many pages, aligned to it, whatever the accesses are; 0: by the accesses. */
   fixed: PageCount = 0;
   /** The window that `at` found. */
@@ -82,9 +103,10 @@ export class Around {
     if (this.fixed > 0) {
       this.first = Math.max(begin, page - (page % this.fixed));
       this.count = Math.min(end, page - (page % this.fixed) + this.fixed) - this.first;
+      if (this.fixed === HUGE_PAGES) this.#inOrder(page, end);
       return;
     }
-    if (this.#known === NOTHING) this.#known = new Float64Array(NUMBERS).fill(-1, LOW, SIZE);
+    this.#know();
     if (this.#continues(this.#stream, page, begin, end, most)) return;
     const stream = this.#streamAt(page);
     if (stream >= 0 && this.#continues(stream, page, begin, end, most)) return;
@@ -93,7 +115,20 @@ export class Around {
     else this.#begins(page, end, most);
   }
 
+  #know(): void {
+    if (this.#known === NOTHING) this.#known = new Float64Array(NUMBERS).fill(-1, LOW, SIZE);
+  }
+
+  /** Whole windows, since all touches are in order: what comes next is known from the first on. */
+  #inOrder(page: PageIndex, end: PageIndex): void {
+    this.#know();
+    const lead = this.#isNext(0, page) ? 2 * (this.#known[LEAD] ?? 0) : 0;
+    this.#keep(0, this.first, this.count, HUGE_PAGES);
+    this.#leads(Math.max(HUGE_PAGES, lead), end);
+  }
+
   #begins(page: PageIndex, end: PageIndex, most: PageCount): void {
+    this.#inVain();
     const known = this.#known;
     const oldest = this.#oldest();
     const size = Math.max(1, Math.min(this.#begin, most));
@@ -111,12 +146,21 @@ export class Around {
     return -1;
   }
 
-  /** A sequence begins again: half of the way that it went is expected of it. */
+  /** A sequence begins again: if it goes on, half of the way that it went is expected of it. */
   #again(stream: number, page: PageIndex, end: PageIndex): void {
-    const went = (this.#known[WENT + stream] ?? page) - page;
-    const stop = wholeUpTo(page + HUGE_PAGES, end);
-    this.#keep(stream, page, stop - page, HUGE_PAGES);
-    this.#leads(stop, wholeUpTo(page + went / 2, end) - stop, end);
+    this.#inVain();
+    const known = this.#known;
+    const hope = wholeUpTo((page + (known[WENT + stream] ?? page)) / 2, end);
+    this.#keep(stream, page, wholeUpTo(page + HUGE_PAGES, end) - page, HUGE_PAGES);
+    known[HOPE + stream] = hope;
+    known[WENT + stream] = hope;
+    known[WHOLE + stream] = 1;
+  }
+
+  /** Another sequence begins: no fault came at the end of what the last one was led by. */
+  #inVain(): void {
+    if (this.#led) this.#whole = Math.min(WHOLE_MAX, 2 * this.#whole);
+    this.#led = false;
   }
 
   /** The first sequence that a fault at the page may continue; −1: none. */
@@ -159,15 +203,22 @@ export class Around {
 
   #forward(stream: number, page: PageIndex, end: PageIndex, most: PageCount): void {
     const known = this.#known;
-    const went = known[SIZE + stream] === HUGE_PAGES && this.#isFresh(stream);
+    const isFresh = this.#isFresh(stream);
     const size = this.#grown(stream, most);
     // The largest windows are whole 2 MiB pages; the others need no alignment.
     const stop = size === HUGE_PAGES ? wholeUpTo(page + size, end) : Math.min(end, page + size);
     const lead = known[LEAD + stream] ?? 0;
+    const hope = known[HOPE + stream] ?? 0;
+    const whole = size === HUGE_PAGES ? (known[WHOLE + stream] ?? 0) + 1 : 0;
     // Whoever is faster than what leads it is led no further.
-    const overtook = page < (known[WENT + stream] ?? 0);
+    const overtook = lead > 0 && page < (known[WENT + stream] ?? 0);
+    if (this.#led && !overtook) this.#whole = Math.max(WHOLE_MIN, this.#whole - 1);
+    this.#led = false;
     this.#keep(stream, page, stop - page, size);
-    if (went && size === HUGE_PAGES) this.#leads(stop, overtook ? lead : Math.max(HUGE_PAGES, 2 * lead), end);
+    known[WHOLE + stream] = whole;
+    if (hope > stop) this.#leads(hope - stop, end);
+    else if (isFresh && whole >= this.#whole)
+      this.#leads(overtook ? lead : Math.max(HUGE_PAGES, 2 * lead), end);
   }
 
   /** Whether a sequence that went on was met just a few faults ago. */
@@ -175,16 +226,21 @@ export class Around {
     return this.#faults + WENT_ON - (this.#known[MET + stream] ?? 0) < FRESH;
   }
 
-  #leads(from: PageIndex, wanted: PageCount, end: PageIndex): void {
-    this.ahead = Math.max(0, Math.min(wanted, AHEAD_MAX, end - from));
+  #leads(wanted: PageCount, end: PageIndex): void {
+    this.#end = end;
+    this.ahead = Math.max(0, Math.min(wanted, AHEAD_MAX, end - this.first - this.count));
   }
 
-  /** So many of the pages `ahead` come while nobody waits. Answers of which sequence they are, for `came`. */
+  /**
+   * So many of the pages `ahead` come while nobody waits; right after the `at` that said so. Answers of which sequence
+   * they are, for `came`.
+   */
   leadBy(count: PageCount): number {
     const stream = this.#stream;
-    if (this.fixed > 0) return stream;
+    const to = this.first + this.count + count;
     this.#known[LEAD + stream] = count;
-    this.#known[WENT + stream] = this.first + this.count + count;
+    this.#known[WENT + stream] = to;
+    this.#led = count > 0 && to < this.#end;
     return stream;
   }
 
@@ -229,6 +285,7 @@ export class Around {
     if (this.fixed > 0) return;
     this.#known[LOW + this.#stream] = first;
     this.#known[HIGH + this.#stream] = end;
+    this.#known[WENT + this.#stream] = end;
   }
 
   #keep(stream: number, first: PageIndex, count: PageCount, size: PageCount): void {
@@ -236,8 +293,10 @@ export class Around {
     known[LOW + stream] = first;
     known[HIGH + stream] = first + count;
     known[SIZE + stream] = size;
-    known[LEAD + stream] = 0;
     known[WENT + stream] = first + count;
+    known[LEAD + stream] = 0;
+    known[HOPE + stream] = 0;
+    known[WHOLE + stream] = 0;
     known[MET + stream] = ++this.#faults + (known[BEGAN + stream] === 0 ? WENT_ON : 0);
     this.#stream = stream;
     this.first = first;

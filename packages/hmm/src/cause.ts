@@ -35,6 +35,8 @@ export const CAUSE = {
   collapse: 13,
   /** It was moved ahead of its use. */
   prefetch: 14,
+  /** Touches in order would come to it next. */
+  ahead: 15,
 } as const;
 
 export const CAUSE_NAMES: readonly string[] = [
@@ -53,6 +55,7 @@ export const CAUSE_NAMES: readonly string[] = [
   "lost",
   "collapse",
   "prefetch",
+  "ahead",
 ];
 
 /** Why a page that a migration wanted stayed where it was. Kept a byte a page; names in `LOSS_NAMES`. */

@@ -54,7 +54,7 @@ export class Ahead {
     this.#host = host;
   }
 
-  /** A touch of `page` brought in, or mapped, `count` pages from `first` on: what is beyond them on the disk comes next. */
+  /** A touch of `page` brought in `count` pages from `first` on: what is beyond them on the disk comes next. */
   follow(region: Region, by: Owner, page: PageIndex, first: PageIndex, count: PageCount): void {
     if (count < WINDOW_LEAST || this.#wanted.length >= WANTED_MAX) return;
     const { space } = by;
@@ -77,7 +77,7 @@ export class Ahead {
    * there are too many sequences.
    */
   move(by: Owner, first: PageIndex, count: PageCount, bring: Bring): boolean {
-    this.#drop((one) => one.by === by && first >= one.from && first < one.end);
+    this.#drop((one) => one.by === by && first < one.end && first + count > one.from);
     if (this.#wanted.length >= WANTED_MAX) return false;
     const { space } = by;
     this.#wanted.push({ by, space, from: first, end: first + count, backwards: false, bring });
@@ -96,8 +96,11 @@ export class Ahead {
   }
 
   #drop(which: (one: Wanted) => boolean): void {
-    const at = this.#wanted.findIndex((one) => one.bring !== null && which(one));
-    if (at >= 0) this.#wanted.splice(at, 1);
+    const wanted = this.#wanted;
+    for (let i = wanted.length - 1; i >= 0; i--) {
+      const one = wanted[i];
+      if (one !== undefined && one.bring !== null && which(one)) wanted.splice(i, 1);
+    }
   }
 
   /** Brings a part of what is wanted, if there is room. Whether something was done. */
@@ -140,7 +143,7 @@ export class Ahead {
       window.first = page;
       window.count = first + count - page;
       host.window = window;
-      const errno = hostFault(host, space, page, false, CAUSE.prefetch);
+      const errno = hostFault(host, space, page, false, CAUSE.ahead);
       host.window = null;
       if (errno !== OK) return false;
       host.statistics.readAhead += window.count;

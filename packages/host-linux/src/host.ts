@@ -169,6 +169,8 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   kernelDrops = false;
   /** Reads what the kernel has to tell while it refuses to work; set by the loop. */
   onBusy: (() => void) | null = null;
+  /** The program has changed its addresses, of which the kernel has told, but which is not dealt with yet; set by the loop. */
+  changing = false;
   /** Says that the kernel thread is alive, within what takes long; set by the loop. */
   onProgress: (() => void) | null = null;
   /** Whether a page that is only read is the page of zeros until it is written. */

@@ -156,6 +156,7 @@ export class KernelLoop {
 
   /** Sleeps until there is something; how many descriptors are ready. */
   #sleep(): number {
+    if (this.#events.length > 0) return this.#wait(0);
     if (this.#host.ahead.moves) this.#placement.makeWay();
     if (this.#host.workAhead()) return this.#wait(0);
     const faulted = this.#faulted;
@@ -247,6 +248,7 @@ export class KernelLoop {
   #take(uffd: Userfaultfd): number {
     const count = uffd.read();
     for (let i = 0; i < count; i++) this.#keep(uffd, i);
+    this.#host.changing = this.#events.length > 0;
     return Math.max(0, count);
   }
 
@@ -287,6 +289,7 @@ export class KernelLoop {
     while (this.#events.length > 0 || this.#faultsFrom < this.#faultsTo) {
       const event = this.#events.length > 0 ? this.#events.shift() : undefined;
       if (event !== undefined) {
+        this.#host.changing = this.#events.length > 0;
         this.#changed(event);
         continue;
       }

@@ -22,6 +22,8 @@ export interface NodePlacer {
    * has said so. `here`: they are made at those addresses, where what the kernel was told counts.
    */
   choose(space: Space, page: PageIndex, count: PageCount, here: boolean, choice: NodeChoice): boolean;
+  /** Whether someone has said where any of these pages should be, be it in a device's memory. */
+  said(space: Space, page: PageIndex, count: PageCount): boolean;
   /** Addresses are the space's no more, or moved. */
   unmapped(space: Space, page: PageIndex, count: PageCount): void;
   remapped(space: Space, from: PageIndex, to: PageIndex, count: PageCount): void;

@@ -71,6 +71,8 @@ export interface AddressBook {
   nodesOf(frame: FrameNumber): NodeChoice | null;
   /** The kernel says that the address space is changing: reads what it has to tell. */
   busy(): void;
+  /** What it told is not dealt with yet: what is mapped for the program now may be what it has just dropped. */
+  readonly changing: boolean;
 }
 
 /** Counts of what was done, since the start. */
@@ -283,23 +285,36 @@ export class Pages implements Disposable {
     count: PageCount,
     most: number = BUSY_TRIES,
   ): PageCount {
-    for (let tries = 0; ; tries++) {
+    for (let tries = 0; this.#mayMap(uffd); tries++) {
       const done = uffd.move(to * PAGE_BYTES, from * PAGE_BYTES, count * PAGE_BYTES, 0);
       if (done > 0) {
-        this.counters.moved += done / PAGE_BYTES;
-        return done / PAGE_BYTES;
+        const moved = done / PAGE_BYTES;
+        this.counters.moved += moved;
+        return moved === count
+          ? moved
+          : moved + this.#movedUntold(uffd, to + moved, from + moved, count - moved);
       }
       this.errno = -done;
-      if (this.errno === EEXIST) return this.#movedUntold(uffd, to, from, count);
+      const gone = this.errno === ENOENT && !this.slots.holds(to);
+      if (this.errno === EEXIST || gone) return this.#movedUntold(uffd, to, from, count);
       if (this.errno !== EAGAIN || tries >= most) return 0;
       this.#book.busy();
     }
+    return 0;
+  }
+
+  /** Nothing is mapped for the program before it is known what it has dropped. */
+  #mayMap(uffd: Userfaultfd): boolean {
+    if (uffd === this.#hidden || !this.#book.changing) return true;
+    this.errno = EAGAIN;
+    return false;
   }
 
   /**
-   * How many pages were moved although the kernel says that something is in the way: what it means is what it has just
-   * moved. After it had to wait for a page (of which it makes a copy elsewhere, to have room for huge pages), Linux 6.18
-   * moves that and those after it twice, and does not count them.
+   * How many pages were moved although the kernel says that something is in the way, or nothing is there: what it means
+   * is what it has just moved, which the program may even have dropped since. After it had to wait for a page (of which
+   * it makes a copy elsewhere, to have room for huge pages), Linux 6.18 moves that and those after it twice, and does not
+   * count them.
    */
   #movedUntold(uffd: Userfaultfd, to: PageIndex, from: PageIndex, count: PageCount): PageCount {
     const bytes = count * PAGE_BYTES;
@@ -533,7 +548,7 @@ export class Pages implements Disposable {
     mode: number,
     most: number = BUSY_TRIES,
   ): PageCount {
-    for (let tries = 0; ; tries++) {
+    for (let tries = 0; this.#mayMap(uffd); tries++) {
       const done = uffd.copy(to * PAGE_BYTES, source, count * PAGE_BYTES, mode);
       if (done > 0) {
         this.counters.copied += done / PAGE_BYTES;
@@ -543,6 +558,7 @@ export class Pages implements Disposable {
       if (this.errno !== EAGAIN || tries >= most) return 0;
       this.#book.busy();
     }
+    return 0;
   }
 
   /** A frame that is mapped somewhere: is it right as it is? Else it is taken from there. */

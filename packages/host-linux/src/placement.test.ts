@@ -34,10 +34,16 @@ async function threadOn(cpu: number): Promise<{ thread: number; end: () => Promi
   };
 }
 
-/** The calling thread is there, and may go. */
+/** The calling thread is there, and may not go. */
 function goTo(cpu: number): void {
   equal(setAffinity([cpu]), 0);
   equal(currentCpu(), cpu);
+}
+
+/** The calling thread is there, and may go. */
+function beAt(cpu: number): void {
+  goTo(cpu);
+  equal(setAffinity(allowed), 0);
 }
 
 step(file, "where a thread is, or waits to run, is known, whatever its name", async () => {
@@ -60,21 +66,39 @@ step(
     const [here = 0] = allowed;
     const placement = new Placement();
     const { thread, end } = await threadOn(here);
-    goTo(here);
+    beAt(here);
     placement.makeWay();
     equal(currentCpu(), here, "nothing was answered yet");
     placement.faulted(thread, 1);
     placement.makeWay();
     notEqual(currentCpu(), here);
     deepEqual(getAffinity(), allowed);
-    goTo(here);
+    beAt(here);
     placement.makeWay();
     equal(currentCpu(), here, "it has made way already");
     placement.close();
     await end();
+    beAt(here);
     placement.faulted(thread, 2);
     placement.makeWay();
     equal(currentCpu(), here, "the thread is gone");
+  },
+  { skip },
+);
+
+step(
+  file,
+  "it stays on the processors that someone has confined it to meanwhile",
+  async () => {
+    const [here = 0] = allowed;
+    const placement = new Placement();
+    const { thread, end } = await threadOn(here);
+    goTo(here);
+    placement.faulted(thread, 1);
+    placement.makeWay();
+    deepEqual([currentCpu(), getAffinity()], [here, [here]]);
+    placement.close();
+    await end();
   },
   { skip },
 );
@@ -86,14 +110,16 @@ step(
     const [here = 0, there = 1] = allowed;
     const { thread, end } = await threadOn(there);
     const free = new Placement();
-    goTo(here);
+    beAt(here);
     free.faulted(thread, 1);
     free.makeWay();
     equal(currentCpu(), here);
+    free.close();
     const told = new Placement({ cpus: [there] });
     told.faulted(thread, 1);
     told.makeWay();
     deepEqual([currentCpu(), getAffinity()], [there, [there]]);
+    told.close();
     await end();
   },
   { skip },

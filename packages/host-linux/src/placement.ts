@@ -43,8 +43,6 @@ export class Placement {
   readonly #spin: boolean;
   readonly #threads = new Map<number, CpuOf>();
   readonly #own: CpuOf;
-  /** The processors that it may run on. */
-  readonly #allowed: readonly number[];
   #lastThread = -1;
   readonly #whereabouts = new Whereabouts();
   /** It has not made way for the last thread yet. */
@@ -59,7 +57,6 @@ export class Placement {
     this.#own = new CpuOf(threadAddress());
     setPriority(URGENT);
     if (options.cpus !== undefined) setAffinity(options.cpus);
-    this.#allowed = getAffinity() ?? [];
   }
 
   /** A thread of the process, by its number and `threadAddress()`; it calls `forget` before it ends. */
@@ -99,11 +96,12 @@ export class Placement {
   makeWay(): void {
     if (!this.#inTheWay) return;
     this.#inTheWay = false;
-    if (this.#allowed.length < 2 || this.#lastThread < 0) return;
     const here = currentCpu();
-    if (this.#whereabouts.cpuOf(this.#lastThread) !== here) return;
-    setAffinity(this.#allowed.filter((cpu) => cpu !== here));
-    setAffinity(this.#allowed);
+    if (this.#lastThread < 0 || this.#whereabouts.cpuOf(this.#lastThread) !== here) return;
+    const allowed = getAffinity() ?? [];
+    if (allowed.length < 2) return;
+    setAffinity(allowed.filter((cpu) => cpu !== here));
+    setAffinity(allowed);
   }
 
   /** The thread ends: gives back what it has open. */

@@ -160,7 +160,7 @@ export class LinuxRegion {
     host.ahead.follow(region, this, page, this.around.first, this.around.count);
   }
 
-  /** What the touches come to next is in a device's memory, and comes home while nobody waits for it: as much as there is room for. */
+  /** What the touches come to next is in a device's memory, and comes home while nobody waits: as much as there is room for. */
   #homeAhead(): boolean {
     const { host, missing, space } = this;
     const first = missing.first + missing.count;
@@ -168,26 +168,25 @@ export class LinuxRegion {
     const count = Math.min(missing.ahead, room - (room % HUGE_PAGES));
     if (count <= 0 || (space.table.flagsAt(first) & KIND) !== PRIVATE) return false;
     const sequence = missing.leadBy(count);
-    const came = host.ahead.move(this, first, count, (from, most) => this.#bringAhead(from, most, sequence));
-    if (!came) missing.leadBy(0);
+    const bring = (from: PageIndex, most: PageCount): PageCount => this.#bringAhead(from, most, sequence);
+    if (!host.ahead.move(this, first, count, bring)) missing.leadBy(0);
     return true;
   }
 
+  /** How many pages came; −1: there is no room, or they are not to come without a touch. */
   #bringAhead(first: PageIndex, count: PageCount, sequence: number): PageCount {
     const { host, space } = this;
-    if (space.closed || host.owners.at(first) !== this) return -1;
-    // Whoever touches it is there already.
-    if ((space.table.flagsAt(first) & KIND) !== PRIVATE) return 0;
     const end = first + count;
-    const errno =
-      host.resident + count > host.budget
-        ? ENOMEM
-        : host.core.bringHome(space, first, CAUSE.prefetch, { first, end });
-    if (errno !== OK) return -1;
+    const region = space.closed || host.owners.at(first) !== this ? null : space.regions.at(first);
+    if (region === null || !region.readable || region.end < end || host.changing) return -1;
+    if (host.resident + count > host.budget || host.placer?.said(space, first, count) === true) return -1;
+    let page = first;
+    while (page < end && (space.table.flagsAt(page) & KIND) !== PRIVATE) page++;
+    if (page < end && host.core.bringHome(space, page, CAUSE.ahead, { first, end }) !== OK) return -1;
     let mapped = 0;
-    for (let at = first; at < end; ) {
+    for (let at = page; at < end; ) {
       const run = this.#ready(at, end, -1);
-      if (run.count > 0) mapped += host.pages.map(at, frames, 0, run.count, run.writable, TOUCH_TRIES);
+      if (run.count > 0) mapped += host.pages.map(at, frames, 0, run.count, run.writable, 0);
       at += Math.max(1, run.count);
     }
     this.missing.came(sequence, first, end);

@@ -294,6 +294,7 @@ export const CAUSES = [
   "lost",
   "collapse",
   "prefetch",
+  "ahead",
 ] as const;
 
 /** Extension `placement`: what the system says about where every page of a part is, and why. */

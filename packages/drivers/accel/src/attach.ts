@@ -59,6 +59,7 @@ export class Attachments {
     const byteOffset = program === 0 ? 0 : this.#place(queue, program, options.pages * PAGE_BYTES);
     const window = this.#windowFor(queue, options, program, byteOffset);
     if (options.advice !== undefined) window.advice = options.advice;
+    if (options.inOrder !== undefined) window.inOrder = options.inOrder;
     window.users++;
     const attachment = { region: options.region, program, access: allowed, window, byteOffset };
     queue.attachments.set(key, attachment);

@@ -12,6 +12,8 @@ export interface AttachOptions {
   readonly access?: "read" | "update";
   /** How the device gets its pages; default `auto`. */
   readonly advice?: Advice;
+  /** Whether its pages may be touched in order, so that what comes next may come ahead; default true. */
+  readonly inOrder?: boolean;
   /** A WebAssembly program in whose memory it is to be, in place of the device's address space. */
   readonly program?: number;
 }

@@ -3,6 +3,7 @@ import {
   CAUSE,
   DeviceTable,
   EFAULT,
+  EMPTY,
   ENOMEM,
   type Errno,
   FaultRange,
@@ -70,6 +71,8 @@ export class ViewWindow {
   /** Inside of a WebAssembly memory. */
   readonly placed: boolean;
   advice: Advice = "auto";
+  /** Nobody has said that its pages are touched in no order. */
+  inOrder = true;
   /** Attachments that use it. */
   users = 0;
   /** The region is gone: only waits for the device to let go. */
@@ -276,40 +279,52 @@ export class SpaceView implements MirrorOps {
     return this.#populate(target, page, first, count, write, writes && region.writable);
   }
 
-  /** What the touches come to next is in the host's memory, and comes while nobody waits for it: as much as there is room for. */
+  /** What the touches come to next is in the host's memory, and comes while nobody waits: as much as there is room for. */
   #lead(target: ViewWindow, write: boolean): void {
     const { window, around } = target;
     const { available } = this.memory;
     const first = around.first + around.count;
     const count = Math.min(around.ahead, available - (available % HUGE_PAGES));
-    if (count <= 0 || (this.space.table.flagsAt(first) & KIND) !== HOST) return;
+    if (count <= 0 || !target.inOrder || (this.space.table.flagsAt(first) & KIND) !== HOST) return;
     const sequence = around.leadBy(count);
     const bring = (from: PageIndex, most: PageCount): PageCount => {
-      const moved = this.#bringAhead(target, from, most, write);
-      if (moved > 0) around.came(sequence, from, from + most);
+      const moved = this.#mayLead(target, from, most, write) ? this.#bringAhead(target, from, most) : -1;
+      if (moved >= 0) around.came(sequence, from, from + most);
       return moved;
     };
     if (window.ahead?.(first, count, bring) !== true) around.leadBy(0);
   }
 
-  /** How many pages came; −1: the work has ended, or the device is not to have them without a touch. */
-  #bringAhead(target: ViewWindow, first: PageIndex, count: PageCount, write: boolean): PageCount {
+  /** Whether pages may come that nobody has touched yet: the work goes on, there is room, and nobody has said otherwise. */
+  #mayLead(target: ViewWindow, first: PageIndex, count: PageCount, write: boolean): boolean {
     const { memory, space } = this;
-    const region = target.closing ? null : space.regions.at(first);
     const declared = this.#declared(target.region);
-    if (region === null || declared === 0 || !region.readable || (write && !region.writable)) return -1;
-    if (!this.#mayMove(target, region) || memory.shares !== null || memory.available < count) return -1;
+    const region = target.closing ? null : space.regions.at(first);
+    if (declared === 0 || region === null || region.end < first + count) return false;
+    if (!region.readable || (write && !region.writable) || !this.#mayMove(target, region)) return false;
+    if (memory.available < count || memory.shares !== null) return false;
     const choice = this.#choose(first, count);
-    if (choice.way !== "unsaid" || choice.count < count) return -1;
-    const writes = write || (declared & ACCESS_WRITE) !== 0;
-    if (this.#duplicates(target, first, writes, declared)) return -1;
-    // Whoever touches it is there already.
-    if (this.table.next(first, first + count) >= 0) return 0;
+    if (choice.way !== "unsaid" || choice.count < count) return false;
+    return !this.#duplicates(target, first, write || (declared & ACCESS_WRITE) !== 0, declared);
+  }
+
+  /** How many pages came; −1: the driver of another device failed, or there is nothing that was ever touched. */
+  #bringAhead(target: ViewWindow, first: PageIndex, count: PageCount): PageCount {
+    const { core, table } = this.space;
+    let had = 0;
+    while (had < count && (table.flagsAt(first + had) & KIND) !== EMPTY) had++;
+    if (had === 0) return -1;
     this.#faulting = target;
     try {
-      return space.core.migrate({ space, first, count, to: memory.memory, cause: CAUSE.prefetch }).moved;
+      return core.migrate({
+        space: this.space,
+        first,
+        count: had,
+        to: this.memory.memory,
+        cause: CAUSE.ahead,
+      }).moved;
     } catch (error) {
-      memory.device.failed("ahead", error);
+      this.memory.device.failed("ahead", error);
       return -1;
     } finally {
       this.#faulting = null;
@@ -413,7 +428,7 @@ export class SpaceView implements MirrorOps {
     const index = page - chunk.first;
     const why = chunk.why[index] ?? 0;
     const cause = why & 0xff;
-    if ((cause !== CAUSE.cpuFault && cause !== CAUSE.prefetch) || why >> 8 !== this.memory.memory.place)
+    if ((cause !== CAUSE.cpuFault && cause !== CAUSE.ahead) || why >> 8 !== this.memory.memory.place)
       return false;
     const now = this.space.core.host.now();
     return now - chunk.when(index, now) < HOT_FOR;

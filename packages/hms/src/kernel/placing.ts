@@ -12,6 +12,11 @@ export function deviceAdvice(region: RegionEntry): AccelAdvice {
   return region.advice === "read-mostly" ? "duplicate" : "auto";
 }
 
+/** Whether devices may touch its pages in order, for all that was said. */
+export function isInOrder({ advice }: RegionEntry): boolean {
+  return advice !== "random";
+}
+
 /** Lets host and devices know what was said about a region. */
 export function applyAdvice(kernel: Kernel, region: RegionEntry): void {
   const { advice, linux } = region;
@@ -19,7 +24,9 @@ export function applyAdvice(kernel: Kernel, region: RegionEntry): void {
   for (const [, { queue }] of kernel.handles.entries("queue")) {
     const wanted = deviceAdvice(region);
     for (const window of queue.view.windows) {
-      if (window.region !== linux.id || window.advice === wanted) continue;
+      if (window.region !== linux.id) continue;
+      window.inOrder = isInOrder(region);
+      if (window.advice === wanted) continue;
       window.advice = wanted;
       // What it has now came by what was said before.
       queue.view.forget(window.first, window.end);

@@ -3,7 +3,7 @@ import type { CoreRegistry, Handle, Handlers, Later, Output } from "@hms/uabi";
 import { ARGUMENTS_MAX } from "../beside.ts";
 import type { Kernel } from "./kernel.ts";
 import type { QueueEntry } from "./objects.ts";
-import { deviceAdvice } from "./placing.ts";
+import { deviceAdvice, isInOrder } from "./placing.ts";
 
 type QueueHandlers = NonNullable<Handlers<CoreRegistry>["queue"]>;
 
@@ -94,6 +94,7 @@ export function queueHandlers(kernel: Kernel): QueueHandlers {
         first: region.first,
         pages: region.pages,
         advice: deviceAdvice(region),
+        inOrder: isInOrder(region),
         ...(program === undefined ? {} : { program: program.program }),
       });
       return { id: region.linux.id };

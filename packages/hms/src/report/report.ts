@@ -176,6 +176,7 @@ const CAUSES: Readonly<Record<MoveCause, string>> = {
   lost: "their device disappeared",
   collapse: "small pages were joined",
   prefetch: "they were fetched ahead of use",
+  ahead: "touches in order came to them next",
   unknown: "for a reason that is not known here",
 };
 

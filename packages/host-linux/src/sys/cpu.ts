@@ -116,7 +116,9 @@ export function getAffinity(): number[] | null {
   if (libc.schedGetaffinity(0, MASK_BYTES, scratch.address) !== 0) return null;
   const cpus: number[] = [];
   for (let cpu = 0; cpu < CPUS_MAX; cpu++) {
-    if (((scratch.octets[cpu >>> 3] as number) >>> (cpu & 7)) & 1) cpus.push(cpu);
+    const eight = scratch.octets[cpu >>> 3] as number;
+    if (eight === 0) cpu += 7;
+    else if ((eight >>> (cpu & 7)) & 1) cpus.push(cpu);
   }
   return cpus;
 }

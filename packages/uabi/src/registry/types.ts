@@ -87,6 +87,7 @@ export const TYPES = {
       lost: { value: 12, doc: "The device that held it disappeared." },
       collapse: { value: 13, doc: "The host joined small pages to a huge page." },
       prefetch: { value: 14, doc: "It was moved ahead of its use." },
+      ahead: { value: 15, doc: "Touches in order would come to it next." },
     },
   },
   reason: {

@@ -52,6 +52,12 @@ export class Nodes implements NodePlacer {
     return true;
   }
 
+  said(space: Space, page: PageIndex, count: PageCount): boolean {
+    const policies = this.#policiesOf(space);
+    if (policies === null || policies.empty) return false;
+    return policies.at(page) !== null || policies.runLength(page, count) < count;
+  }
+
   #inTurn(policy: Policy, page: PageIndex, here: boolean, choice: NodeChoice): void {
     choice.told = here && policy.told !== null;
     if (choice.told) return;
