@@ -228,7 +228,7 @@ test("what a sequence comes to next comes while nobody waits", () => {
   }
   assert.ok(window.cameAhead >= pages / 2, `${window.cameAhead} pages`);
   assert.ok(machine.core.statistics.deviceFaults - before < 12);
-  const fetched = machine.core.explain(view.space, first, pages).filter(({ cause }) => cause === "prefetch");
+  const fetched = machine.core.explain(view.space, first, pages).filter(({ cause }) => cause === "ahead");
   assert.equal(
     fetched.reduce((sum, { count }) => sum + count, 0),
     window.cameAhead,
