@@ -8,6 +8,8 @@ const STREAMS = 32;
 const WENT_ON = 64;
 /** The most that a sequence begins with, in pages: what a touch by chance brings in vain is bounded by it. */
 const BEGIN_MAX: PageCount = 128;
+/** Sequences that do not go on before the next begins with half as many pages, at most. */
+const PATIENCE_MAX = 8;
 /** So many pages, and no more than its last window had, may be left out where a sequence goes on. */
 const SKIPPED_MAX: PageCount = 16;
 /** Pages that are said to come next after a window, at most: 32 MiB. */
@@ -50,8 +52,8 @@ const NUMBERS = 10 * STREAMS;
  * sequence. Windows of 2 MiB end on multiples of it, so that they are whole huge pages.
  *
  * What a sequence begins with is learnt from the ones before: twice as many pages when the last one that began went
- * on, half as many when it did not. So touches here and there bring one page each, and one block after another, with
- * something left out in between, comes with one or two faults for each.
+ * on, half as many when it did not; but where half was too little, later the next time. So touches here and there bring
+ * one page each, and one block after another, with something left out in between, soon comes with one fault for each.
  *
  * What will be touched after the window is `ahead`: who can bring it while nobody waits says so by `leadBy`, and what
  * of it came by `came`; the next fault of the sequence is beyond that. It is 2 MiB after two windows of 2 MiB in a row,
@@ -78,6 +80,13 @@ export class Around {
   #stream = 0;
   /** With how many pages the next sequence begins. */
   #begin: PageCount;
+  /** The last sequence that began went on. */
+  #wentOn = true;
+  /** So many in a row did not, and so many may before the next begins with half as many pages. */
+  #idle = 0;
+  #patience = 1;
+  /** What they begin with was halved, and nothing is known of that yet. */
+  #halved = false;
   /** After how many whole windows in a row a sequence is led. */
   #whole = WHOLE_MIN;
   /** A sequence is led, and no fault has come at the end of that, which is not that of all its pages. */
@@ -131,11 +140,30 @@ export class Around {
     this.#inVain();
     const known = this.#known;
     const oldest = this.#oldest();
+    if (!this.#wentOn) this.#beganIdly();
+    this.#wentOn = false;
     const size = Math.max(1, Math.min(this.#begin, most));
-    this.#begin = Math.max(1, size >> 1);
     known[BEGAN + oldest] = size;
     known[START + oldest] = page;
     this.#keep(oldest, page, Math.min(size, end - page), size);
+  }
+
+  /** The last sequence that began did not go on: what it began with was enough, or too much. */
+  #beganIdly(): void {
+    if (this.#halved) this.#patience = 1;
+    this.#halved = ++this.#idle >= this.#patience;
+    if (!this.#halved) return;
+    this.#idle = 0;
+    this.#begin = Math.max(1, this.#begin >> 1);
+  }
+
+  /** A sequence that began with so many pages went on: that was too little. */
+  #beganWell(size: PageCount): void {
+    if (this.#halved) this.#patience = Math.min(PATIENCE_MAX, 2 * this.#patience);
+    this.#halved = false;
+    this.#wentOn = true;
+    this.#idle = 0;
+    this.#begin = Math.min(BEGIN_MAX, Math.max(this.#begin, 2 * size));
   }
 
   /** The sequence that began at the page and went far; −1: none. */
@@ -269,7 +297,7 @@ export class Around {
     const size = this.#known[SIZE + stream] ?? 1;
     const began = this.#known[BEGAN + stream] ?? 0;
     this.#known[BEGAN + stream] = 0;
-    if (began > 0) this.#begin = Math.min(BEGIN_MAX, Math.max(this.#begin, 2 * began));
+    if (began > 0) this.#beganWell(began);
     // One that began with more than a page is not known to need more than that again.
     const growth = began > 1 ? 1 : GROWTH;
     return Math.max(1, Math.min(most, HUGE_PAGES, size * growth));
