@@ -154,10 +154,12 @@ function pingPong(region: RecordedRegion, recording: Recording): Advice | null {
   if (home < pages / 4 || toDevice < pages / 4) return null;
   const name = deviceOf(region, recording);
   const rounds = home / pages;
+  const led = region.flows.some(({ cause, to }) => cause === "ahead" && to === "host");
+  const how = led ? "by CPU faults, and ahead of more of them" : "by CPU faults";
   return {
     region: region.name,
     kind: "ping-pong",
-    what: `${region.name} was brought home ${times(moves)} by CPU faults (${pagesSize(home)}, ${rounds >= 1.5 ? `all of it ${times(rounds)}` : `of ${size(region.size)}`}) while ${name} used it too.`,
+    what: `${region.name} was brought home ${times(moves)} ${how} (${pagesSize(home)}, ${rounds >= 1.5 ? `all of it ${times(rounds)}` : `of ${size(region.size)}`}) while ${name} used it too.`,
     remedy: `bind it to host, where ${name} reaches it in place; or let the CPU read it in one pass when ${name} is done with it; if neither writes it, advise \`read-mostly\``,
     pages: home + toDevice,
   };
