@@ -2,6 +2,7 @@ import { equal, ok } from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { LinuxHost, type Owner } from "./host.ts";
 import { step } from "./sys/testing/step.ts";
 import { Kernel } from "./testing/kernel.ts";
 
@@ -87,4 +88,33 @@ step(file, "a program that just fits is left alone", async () => {
   equal(kernel.call("statistics").cpuFaults, cpuFaults);
   equal(kernel.call("statistics").swappedOut, 0);
   await kernel.close();
+});
+
+step(file, "what is to move comes once, and not to whom others are in the way", () => {
+  using host = new LinuxHost();
+  const { space } = host.createSpace();
+  const [a, b, c] = [1, 2, 3].map((id) => ({ space, id }) as unknown as Owner);
+  if (a === undefined || b === undefined || c === undefined) return;
+  const came: string[] = [];
+  const to =
+    (name: string) =>
+    (first: number, count: number): number => {
+      came.push(`${name} ${first / 512}+${count / 512}`);
+      return count;
+    };
+  const all = (): string => {
+    came.length = 0;
+    while (host.ahead.step());
+    return came.join(", ");
+  };
+  ok(host.ahead.move(a, 8 * 512, 4 * 512, to("old")));
+  ok(host.ahead.move(a, 7 * 512, 3 * 512, to("new")));
+  equal(all(), "new 7+1, new 8+1, new 9+1");
+  host.ahead.move(a, 512, 1024, to("a"));
+  host.ahead.move(b, 512, 1024, to("b"));
+  host.ahead.move(c, 512, 1024, to("c"));
+  host.ahead.touched(c, 1024);
+  equal(all(), "c 1+1, c 2+1");
+  host.ahead.move(a, 512, 1024, () => -1);
+  equal(all(), "");
 });

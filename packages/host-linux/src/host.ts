@@ -169,7 +169,7 @@ export class LinuxHost implements Host, AddressBook, Disposable {
   kernelDrops = false;
   /** Reads what the kernel has to tell while it refuses to work; set by the loop. */
   onBusy: (() => void) | null = null;
-  /** The program has changed its addresses, of which the kernel has told, but which is not dealt with yet; set by the loop. */
+  /** The kernel has told that the program changed its addresses, which is not dealt with yet; set by the loop. */
   changing = false;
   /** Says that the kernel thread is alive, within what takes long; set by the loop. */
   onProgress: (() => void) | null = null;

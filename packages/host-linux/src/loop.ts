@@ -156,6 +156,7 @@ export class KernelLoop {
 
   /** Sleeps until there is something; how many descriptors are ready. */
   #sleep(): number {
+    // Read while something else was done: nothing may be mapped for the program before they are dealt with.
     if (this.#events.length > 0) return this.#wait(0);
     if (this.#host.ahead.moves) this.#placement.makeWay();
     if (this.#host.workAhead()) return this.#wait(0);

@@ -160,7 +160,10 @@ export class LinuxRegion {
     host.ahead.follow(region, this, page, this.around.first, this.around.count);
   }
 
-  /** What the touches come to next is in a device's memory, and comes home while nobody waits: as much as there is room for. */
+  /**
+   * What the touches come to next is in a device's memory, and comes home while nobody waits: as much as there is room
+   * for.
+   */
   #homeAhead(): boolean {
     const { host, missing, space } = this;
     const first = missing.first + missing.count;

@@ -12,6 +12,7 @@ import {
   WRITTEN,
 } from "@hms/hmm";
 import { HmsError } from "@hms/topology";
+import type { Bring } from "./ahead.ts";
 import { CachedFile } from "./cached-file.ts";
 import type { LinuxHost } from "./host.ts";
 import { CACHE, MAPPED } from "./pages.ts";
@@ -207,11 +208,7 @@ export class DeviceWindow implements Disposable {
    * Has pages brought here, 2 MiB at a time, while the host has nothing else to do: until `bring`, which answers how many
    * came, answers −1, or the program touches one of those to come. False: it will not.
    */
-  ahead(
-    first: PageIndex,
-    count: PageCount,
-    bring: (first: PageIndex, count: PageCount) => PageCount,
-  ): boolean {
+  ahead(first: PageIndex, count: PageCount, bring: Bring): boolean {
     return this.host.ahead.move(this, first, count, (from, most) => (this.#open ? bring(from, most) : -1));
   }
 

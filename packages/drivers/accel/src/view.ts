@@ -279,7 +279,7 @@ export class SpaceView implements MirrorOps {
     return this.#populate(target, page, first, count, write, writes && region.writable);
   }
 
-  /** What the touches come to next is in the host's memory, and comes while nobody waits: as much as there is room for. */
+  /** What the touches come to next is in the host's memory, and comes while nobody waits, as far as there is room. */
   #lead(target: ViewWindow, write: boolean): void {
     const { window, around } = target;
     const { available } = this.memory;
